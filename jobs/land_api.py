@@ -1,0 +1,31 @@
+"""Land the API sources: spark-submit jobs/land_api.py [--config FILE] [--source NAME] [--since T] [--until T] [--refetch]"""
+
+from __future__ import annotations
+
+import sys
+
+from saleslake.entry import chosen_sources, fail, job_parser, run_job
+from saleslake.errors import SaleslakeError
+from saleslake.ingest.window import parse_window
+
+
+def main(argv: list[str]) -> int:
+    parser = job_parser("API sources to landing and bronze")
+    parser.add_argument("--since", help="only versions after this date or ISO timestamp")
+    parser.add_argument("--until", help="only versions up to this date or ISO timestamp")
+    parser.add_argument("--refetch", action="store_true", help="extract everything anew")
+    args = parser.parse_args(argv)
+    try:
+        window = parse_window(args.since, args.until)
+    except SaleslakeError as e:
+        return fail(e, args.verbose)
+    return run_job(
+        "land_api",
+        args.config,
+        lambda batch: batch.land(chosen_sources(batch.lake.settings, args.source, api=True), window, refetch=args.refetch),
+        verbose=args.verbose,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,177 @@
+"""verify: proves from the stored tables where every record went, and that gold is what silver says.
+
+Nothing here trusts a counter of the pipeline: every record of bronze is read and judged again, ranked by
+the definition of `applied`, and the resulting sets of record ids are compared with the stored ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+
+from pyspark.sql import DataFrame, functions as F
+
+from saleslake import bronze
+from saleslake.fingerprint import rules_fingerprint
+from saleslake.gold import refresh as gold
+from saleslake.gold.sync import differences
+from saleslake.lake import Lake
+from saleslake.publish import ranked_versions
+from saleslake.silver import quarantine, step
+from saleslake.silver.contract import ORDER, Entity
+from saleslake.silver.registry import ENTITIES
+from saleslake.state import StateFile
+
+_SHOWN = 20
+
+
+@dataclass
+class SourceProof:
+    """One source: landed = applied + duplicate + superseded + quarantined, as sets of record ids."""
+
+    source: str
+    landed: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    superseded: int = 0
+    quarantined: int = 0
+    wrong: dict[str, list[str]] = field(default_factory=dict)
+    """What is wrong → offending record ids, the first of them."""
+    wrong_count: int = 0
+
+    @property
+    def adds_up(self) -> bool:
+        return self.landed == self.applied + self.duplicate + self.superseded + self.quarantined and not self.wrong
+
+
+@dataclass
+class Proof:
+    """The whole proof."""
+
+    sources: list[SourceProof] = field(default_factory=list)
+    gold: dict[str, list[str]] = field(default_factory=dict)
+    """Gold table → keys that differ from what silver says, the first of them; empty lists for tables that agree."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        return all(s.adds_up for s in self.sources) and not any(self.gold.values())
+
+
+def verify(lake: Lake) -> Proof:
+    """Judge every landed record again and compare; derive gold again and compare."""
+    proof = Proof()
+    state = StateFile(lake.folder("state.json")).load()
+    if state.rules and state.rules != rules_fingerprint(lake.settings):
+        proof.notes.append(
+            "the configuration's rules differ from those silver was last decided by; differences below may be due to "
+            "that: saleslake run --full-refresh decides everything by the present ones"
+        )
+    with lake.lock("gold"), lake.lock("silver"):
+        for name in ENTITIES:
+            proof.sources += _prove_entity(lake, ENTITIES[name])
+        proof.gold = _prove_gold(lake)
+    return proof
+
+
+def states(lake: Lake, entity: Entity) -> DataFrame | None:
+    """Every landed record of an entity and what it should be: (record_id, source, state). None if nothing landed."""
+    sources = [s for s, settings in lake.settings.sources.items() if settings.entity == entity.name]
+    landed = [s for s in sources if lake.exists(bronze.table_of(s))]
+    if not landed:
+        return None
+    frames = [step.cleaned(lake, s, lake.read(bronze.table_of(s))) for s in landed]
+    files = [f for s in landed if (f := step.touched_files(lake, s, None)) is not None]
+    cleaned = reduce(DataFrame.unionByName, frames)
+    valid = cleaned.where(F.size("reasons") == 0).select(*entity.table.keys, *_missing(entity, "record_id", "source"), "content_hash", *ORDER)
+    former: DataFrame | None = None
+    if files:
+        current = F.broadcast(reduce(DataFrame.unionByName, files))
+        joined = valid.join(current, "file", how="left")
+        is_former = F.coalesce(F.col("landed_at") < F.col("current_landed_at"), F.lit(False))
+        former = joined.where(is_former).select("record_id", "source", F.lit("superseded").alias("state"))
+        valid = joined.where(~is_former).drop("current_landed_at")
+    place = F.when(F.col("place") == "greatest", "applied").otherwise(F.col("place"))
+    ranked = ranked_versions(valid, entity.table.keys).select("record_id", "source", place.alias("state"))
+    rejected = cleaned.where(F.size("reasons") > 0).select("record_id", "source", F.lit("quarantined").alias("state"))
+    result = ranked.unionByName(rejected)
+    return result if former is None else result.unionByName(former)
+
+
+def _missing(entity: Entity, *names: str) -> list[str]:
+    return [name for name in names if name not in entity.table.keys]
+
+
+def _prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
+    should = states(lake, entity)
+    if should is None:
+        return []
+    sources = [s for s, settings in lake.settings.sources.items() if settings.entity == entity.name]
+    landed = reduce(
+        DataFrame.unionByName,
+        [bronze.records(lake, s).select("record_id", "source") for s in sources if lake.exists(bronze.table_of(s))],
+    )
+    applied = _stored(lake, entity, "applied")
+    rejected = _stored(lake, entity, "quarantined")
+    is_ = applied.unionByName(rejected)
+    stored = is_.groupBy("record_id").agg(F.sort_array(F.collect_list("stored")).alias("stored"), F.first("stored_source").alias("stored_source"))
+    times = landed.groupBy("record_id", "source").agg(F.count("*").alias("landed"))
+    joined = times.join(should.select("record_id", "state"), "record_id", how="full").join(stored, "record_id", how="full")
+    wrong = (
+        F.when(F.col("landed").isNull(), F.lit("stored, but never landed"))
+        .when(F.col("landed") > 1, F.lit("landed twice under one id"))
+        .when(F.col("state").isNull(), F.lit("landed, but judged by no rule"))
+        .when(F.size(F.coalesce("stored", F.array())) > 1, F.lit("in more than one state"))
+        .when((F.col("state") == "applied") & F.col("stored").isNull(), F.lit("should be applied, is not"))
+        .when((F.col("state") == "quarantined") & F.col("stored").isNull(), F.lit("should be in quarantine, is not"))
+        .when(F.col("state").isin("duplicate", "superseded") & F.col("stored").isNotNull(), F.concat(F.lit("should be "), F.col("state"), F.lit(", but is stored")))
+        .when(F.col("stored").isNotNull() & (F.element_at("stored", 1) != F.col("state")), F.concat(F.lit("should be "), F.col("state"), F.lit(", is "), F.element_at("stored", 1)))
+    )
+    judged = joined.select(
+        F.coalesce("source", "stored_source").alias("source"), "record_id",
+        F.coalesce("state", F.lit("none")).alias("state"), F.coalesce("landed", F.lit(0)).alias("landed"), wrong.alias("wrong"),
+    )
+    return _read_off(judged, sources)
+
+
+def _stored(lake: Lake, entity: Entity, state: str) -> DataFrame:
+    table = entity.table if state == "applied" else quarantine.TABLE
+    if not lake.exists(table):
+        lake.create(table)
+    rows = lake.read(table)
+    if state == "quarantined":
+        rows = rows.where(F.col("entity") == entity.name)
+    return rows.select("record_id", F.lit(state).alias("stored"), F.col("source").alias("stored_source"))
+
+
+def _read_off(judged: DataFrame, sources: list[str]) -> list[SourceProof]:
+    proofs = {name: SourceProof(name) for name in sources}
+    grouped = judged.groupBy("source", "state", "wrong").agg(
+        F.count("*").alias("n"), F.sum("landed").alias("landed"),
+        F.slice(F.sort_array(F.collect_list(F.when(F.col("wrong").isNotNull(), F.col("record_id")))), 1, _SHOWN).alias("ids"),
+    )
+    for row in grouped.collect():
+        proof = proofs.setdefault(row["source"], SourceProof(row["source"]))
+        proof.landed += row["landed"]
+        if row["wrong"]:
+            proof.wrong.setdefault(row["wrong"], []).extend(row["ids"])
+            proof.wrong_count += row["n"]
+        elif row["state"] != "none":
+            setattr(proof, row["state"], getattr(proof, row["state"]) + row["n"])
+    return [proofs[name] for name in sorted(proofs)]
+
+
+def _prove_gold(lake: Lake) -> dict[str, list[str]]:
+    inputs = gold.pinned_inputs(lake)
+    if len(inputs.pins) < len(ENTITIES):
+        return {}
+    found: dict[str, list[str]] = {}
+    for name, expected in gold.expected(inputs).items():
+        table = gold.TABLES[name]
+        if not lake.exists(table):
+            found[name] = ["the table does not exist"]
+            continue
+        differing = differences(table, expected, lake.read(table))
+        keys = F.to_json(F.struct(*table.keys))
+        found[name] = [f"{row['_action']} {row['k']}" for row in differing.select("_action", keys.alias("k")).limit(_SHOWN).collect()]
+    return found

@@ -1,0 +1,201 @@
+"""Bronze: one table a source, one row a landed record, verbatim, append-only.
+
+A commit holds whole landing units and one control row (`kind = 'window'`) that says which units they
+are and, for an API window that is complete, where the watermark stands: state is atomic with data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, functions as F
+
+from saleslake.landing import Unit, iso
+from saleslake.lake import Lake
+from saleslake.table import DATE, LONG, STRING, TIMESTAMP, Column, Table
+
+HASH_LENGTH = 32
+"""Hex digits kept of SHA-256 in `content_hash`: 128 bits, collision-free in practice, half the bytes."""
+
+
+def table_of(source: str) -> Table:
+    """The bronze table of a source."""
+    return Table(
+        layer="bronze",
+        name=source,
+        grain="one row a landed record, verbatim, and one control row a landing commit",
+        keys=("record_id",),
+        columns=(
+            Column("kind", STRING, "record, or window for the control row of a landing commit", nullable=False),
+            Column("record_id", STRING, "landing unit and ordinal: where the exact bytes are", nullable=False),
+            Column("raw", STRING, "the record's text as received; of a control row, its JSON"),
+            Column("header", STRING, "the header line of its CSV file"),
+            Column("content_hash", STRING, "first 128 bits of SHA-256 of the bytes of raw and header, in hex"),
+            Column("source", STRING, "name of the source in the configuration", nullable=False),
+            Column("file", STRING, "path of the file, or landing unit of the API page"),
+            Column("ordinal", LONG, "line number, element number or offset within file"),
+            Column("landed_at", TIMESTAMP, "when the unit was fetched or first seen, UTC", nullable=False),
+            Column("run_id", STRING, "run that landed it", nullable=False),
+            Column("defect", STRING, "why no text could be read from its bytes: undecodable, unclosed_quote, document_invalid"),
+            Column("landed_date", DATE, "date of landed_at, UTC", nullable=False),
+        ),
+        partition_by=("landed_date",),
+        constraints={"known_kind": "kind IN ('record', 'window')"},
+        properties={"delta.appendOnly": "true"},
+    )
+
+
+# --- control rows ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control row: the units of its commit and, for an API, its window and the watermark after it."""
+
+    landed_at: datetime
+    units: list[dict[str, Any]]
+    since: str | None = None
+    until: str | None = None
+    watermark: str | None = None
+    watermark_key: str | None = None
+    left_out: int = 0
+    fields: tuple[str, ...] = ()
+
+    def json(self) -> str:
+        content = {k: v for k, v in self.__dict__.items() if k != "landed_at"}
+        return json.dumps(content, ensure_ascii=False)
+
+
+def controls(lake: Lake, source: str) -> list[Control]:
+    """All control rows of a source, in landing order; empty if nothing has landed."""
+    table = table_of(source)
+    if not lake.exists(table):
+        return []
+    rows = lake.query(
+        "select raw, landed_at from t where kind = 'window' order by landed_at, record_id", t=table
+    ).fetchall()
+    found = []
+    for raw, landed_at in rows:
+        content = json.loads(raw)
+        content["fields"] = tuple(content.get("fields", ()))
+        found.append(Control(landed_at=landed_at.astimezone(timezone.utc), **content))
+    return found
+
+
+def latest_files(rows: Iterable[Control]) -> dict[str, dict[str, Any]]:
+    """Per file path the control entry of its latest landed content."""
+    latest: dict[str, dict[str, Any]] = {}
+    for control in rows:
+        for unit in control.units:
+            if unit["file"] not in latest or unit["landed_at"] >= latest[unit["file"]]["landed_at"]:
+                latest[unit["file"]] = unit
+    return latest
+
+
+def watermark(rows: Sequence[Control]) -> tuple[str, str] | None:
+    """The high watermark (version time, key) by the newest control row that has one."""
+    for control in reversed(rows):
+        if control.watermark is not None:
+            return control.watermark, control.watermark_key or ""
+    return None
+
+
+# --- appending -------------------------------------------------------------------------------------
+
+
+class Staging:
+    """Records on their way from landing to bronze: Parquet files that Spark reads, gone after the commit."""
+
+    _SCHEMA = pa.schema(
+        [(n, pa.string()) for n in ("kind", "unit", "file", "source", "run_id", "raw", "header", "defect")]
+        + [("ordinal", pa.int64()), ("landed_at", pa.timestamp("us", tz="UTC"))]
+    )
+    _ROWS_A_GROUP = 128 * 1024
+
+    def __init__(self, folder: str):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._writer: pq.ParquetWriter | None = None
+        self.rows = 0
+
+    def add(self, unit: Unit, batches: Iterator[pa.RecordBatch]) -> int:
+        """Stage one unit's records. Returns how many there are."""
+        count = 0
+        for batch in batches:
+            self._write(self._frame(batch, "record", unit.unit, unit.file, unit.source, unit.run_id, unit.landed_at))
+            count += batch.num_rows
+        self.rows += count
+        return count
+
+    def add_control(self, control: Control, source: str, run_id: str) -> None:
+        """Stage the control row of the commit, in a file of its own so that readers of state find it by statistics."""
+        one = pa.RecordBatch.from_pydict({"ordinal": [0], "raw": [control.json()], "header": [None], "defect": [None]})
+        table = self._frame(one, "window", f"{source}/{run_id}/window-{iso(control.landed_at)}", "", source, run_id, control.landed_at)
+        pq.write_table(table, self.folder / "control.parquet")
+
+    def close(self) -> None:
+        if self._writer:
+            self._writer.close()
+
+    def _write(self, table: pa.Table) -> None:
+        if self._writer is None:
+            # Lives for seconds on the local disk: writing it fast matters, its size does not.
+            self._writer = pq.ParquetWriter(
+                self.folder / "records.parquet", self._SCHEMA, compression="none",
+                use_dictionary=["kind", "unit", "file", "source", "run_id", "header", "defect"], write_statistics=False,
+            )
+        self._writer.write_table(table, row_group_size=self._ROWS_A_GROUP)
+
+    def _frame(
+        self, batch: pa.RecordBatch, kind: str, unit: str, file: str, source: str, run_id: str, landed_at: datetime
+    ) -> pa.Table:
+        n = batch.num_rows
+        constant = {"kind": kind, "unit": unit, "file": file, "source": source, "run_id": run_id}
+        columns: dict[str, pa.Array] = {k: pa.repeat(v, n) for k, v in constant.items()}
+        columns |= {"landed_at": pa.repeat(pa.scalar(landed_at, pa.timestamp("us", tz="UTC")), n)}
+        columns |= {name: batch.column(name) for name in ("raw", "header", "defect", "ordinal")}
+        return pa.table({name: columns[name].cast(self._SCHEMA.field(name).type) for name in self._SCHEMA.names})
+
+
+def append(lake: Lake, source: str, staging: Staging) -> None:
+    """One commit with everything staged. The caller holds the source's landing lock."""
+    staging.close()
+    table = table_of(source)
+    frames = []
+    for name, repartition in (("records.parquet", False), ("control.parquet", True)):
+        if (staging.folder / name).exists():
+            frame = with_identity(lake.spark.read.parquet(str(staging.folder / name))).select(*table.select())
+            frames.append(frame.coalesce(1) if repartition else frame)
+    rows = frames[0] if len(frames) == 1 else frames[0].unionByName(frames[1])
+    lake.append(table, rows)
+
+
+def with_identity(staged: DataFrame) -> DataFrame:
+    """Adds record_id, content_hash and landed_date. Grain unchanged."""
+    content = F.when(F.col("header").isNull(), F.col("raw")).otherwise(F.concat_ws("\n", "header", "raw"))
+    return staged.select(
+        "kind",
+        F.concat_ws("#", "unit", F.col("ordinal").cast("string")).alias("record_id"),
+        "raw",
+        "header",
+        F.substring(F.sha2(content, 256), 1, HASH_LENGTH).alias("content_hash"),
+        "source",
+        "file",
+        "ordinal",
+        "landed_at",
+        "run_id",
+        "defect",
+        F.to_date("landed_at").alias("landed_date"),
+    )
+
+
+def records(lake: Lake, source: str) -> DataFrame:
+    """All records of a source, without control rows."""
+    return lake.read(table_of(source)).where(F.col("kind") == "record")

@@ -1,0 +1,131 @@
+"""Sanity checks in SQL over the stored tables, in DuckDB: independent of the Spark code that wrote them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from saleslake.lake import Lake
+from saleslake.serve.duck import connect
+
+Severity = Literal["error", "count"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """`sql` yields one number: offending rows. `error`: more than 0 fails; `count`: the number is only told."""
+
+    name: str
+    meaning: str
+    sql: str
+    severity: Severity = "error"
+
+
+@dataclass(frozen=True)
+class Result:
+    check: Check
+    found: int
+
+    @property
+    def failed(self) -> bool:
+        return self.check.severity == "error" and self.found > 0
+
+
+def _duplicates(table: str, keys: str) -> Check:
+    sql = f"select coalesce(sum(n - 1), 0) from (select count(*) as n from {table} group by {keys} having count(*) > 1)"
+    return Check(f"unique_{table.replace('.', '_')}", f"no two rows of {table} share ({keys})", sql)
+
+
+def _orphans(table: str, column: str, dimension: str, key: str) -> Check:
+    sql = f"select count(*) from {table} f anti join {dimension} d on f.{column} = d.{key}"
+    return Check(f"orphan_{table.split('.')[1]}_{column}", f"every {column} of {table} is in {dimension}", sql)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "fact_equals_orders",
+        "per date and currency: lines, units and revenue of orders in the fact equal those in silver.orders",
+        """
+        with silver as (
+            select date, currency, count(*) as lines, sum(item.quantity) as units,
+                   sum(round(item.quantity * item.unit_price, 4)) as revenue
+            from (select date, currency, unnest(items) as item from silver.orders) group by all),
+        fact as (
+            select date, currency, count(*) as lines, sum(quantity) as units,
+                   sum(line_amount) filter (not list_contains(flags, 'price_missing') and not list_contains(flags, 'catalogue_price')) as revenue
+            from gold.fact_sales where source_system = 'orders' group by all)
+        select count(*) from silver full join fact using (date, currency)
+        where silver.lines is distinct from fact.lines or silver.units is distinct from fact.units
+           or coalesce(silver.revenue, 0) <> coalesce(fact.revenue, 0)""",
+    ),
+    Check(
+        "fact_equals_transactions",
+        "per date and currency: sales, units and stated totals in the fact equal those in silver.transactions",
+        """
+        with silver as (
+            select date, currency, count(*) as lines, sum(quantity) as units,
+                   sum(coalesce(total_price, round(quantity * unit_price, 4))) as revenue
+            from silver.transactions group by all),
+        fact as (
+            select date, currency, count(*) as lines, sum(quantity) as units,
+                   sum(line_amount) filter (not list_contains(flags, 'base_price')) as revenue
+            from gold.fact_sales where source_system = 'transactions' group by all)
+        select count(*) from silver full join fact using (date, currency)
+        where silver.lines is distinct from fact.lines or silver.units is distinct from fact.units
+           or coalesce(silver.revenue, 0) <> coalesce(fact.revenue, 0)""",
+    ),
+    Check(
+        "revenue_equals_fact",
+        "product_revenue and channel_performance sum to the fact, per date and currency",
+        """
+        with fact as (select date, currency, sum(coalesce(line_amount, 0)) as net, sum(quantity) as units from gold.fact_sales group by all),
+        product as (select date, currency, sum(net) as net, sum(units) as units from gold.product_revenue group by all),
+        channel as (select date, currency, sum(net) as net, sum(units) as units from gold.channel_performance group by all)
+        select count(*) from fact full join product using (date, currency) full join channel using (date, currency)
+        where fact.net is distinct from product.net or fact.net is distinct from channel.net
+           or fact.units is distinct from product.units or fact.units is distinct from channel.units""",
+    ),
+    _orphans("gold.fact_sales", "user_id", "gold.dim_user", "user_id"),
+    _orphans("gold.fact_sales", "sku", "gold.dim_product", "sku"),
+    _orphans("gold.fact_sales", "date", "gold.dim_date", "date"),
+    _orphans("gold.dim_order", "user_id", "gold.dim_user", "user_id"),
+    Check(
+        "orphan_fact_sales_order_id",
+        "every order of the fact is in dim_order",
+        """select count(*) from (select distinct order_id from gold.fact_sales where source_system = 'orders') f
+           anti join gold.dim_order d using (order_id)""",
+    ),
+    _duplicates("silver.orders", "order_id"),
+    _duplicates("silver.transactions", "transaction_key"),
+    _duplicates("silver.users", "user_id"),
+    _duplicates("silver.products", "sku, source"),
+    _duplicates("silver.stock", "product_id"),
+    _duplicates("silver.quarantine", "record_id"),
+    _duplicates("gold.fact_sales", "source_system, order_id, line_number, line_file"),
+    _duplicates("gold.dim_order", "order_id"),
+    _duplicates("gold.dim_user", "user_id"),
+    _duplicates("gold.dim_product", "sku"),
+    _duplicates("gold.product_revenue", "date, sku, currency"),
+    _duplicates("gold.channel_performance", "date, channel, currency"),
+    _duplicates("gold.customer_purchase_frequency", "user_id"),
+    _duplicates("gold.inventory_valuation", "sku"),
+    Check(
+        "revenue_mismatch",
+        "orders whose amount is missing or differs from their lines (kept, warned)",
+        """select count(*) from gold.dim_order
+           where list_contains(warnings, 'amount_mismatch') or list_contains(warnings, 'amount_missing')""",
+        "count",
+    ),
+    Check("unpriced_lines", "lines of the fact without any price, out of revenue",
+          "select count(*) from gold.fact_sales where line_amount is null", "count"),
+    Check("unknown_products", "skus in facts that no catalogue knows",
+          "select count(*) from gold.dim_product where is_inferred and sku <> '(unknown)'", "count"),
+    Check("unknown_users", "users in facts that no users file knows",
+          "select count(*) from gold.dim_user where is_inferred and user_id <> '(unknown)'", "count"),
+)
+
+
+def run_checks(lake: Lake) -> list[Result]:
+    """Run every check over the tables as they are now."""
+    with connect(lake) as connection:
+        return [Result(check, int(connection.execute(check.sql).fetchall()[0][0])) for check in CHECKS]

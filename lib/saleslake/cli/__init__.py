@@ -1,0 +1,1 @@
+"""The `saleslake` command for people at a shell."""

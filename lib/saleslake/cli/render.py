@@ -1,0 +1,200 @@
+"""How results look on a terminal, and as CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from saleslake.accounting import Proof
+from saleslake.checks import Result
+from saleslake.generate import GenerateReport
+from saleslake.lake import Lake
+from saleslake.pipeline import Summary
+
+out = Console(highlight=False, soft_wrap=False)
+_err = Console(stderr=True, highlight=False)
+
+
+class Progress:
+    """One line on a terminal that says what is being done; nothing where there is no terminal."""
+
+    def __init__(self, enabled: bool):
+        self._status = _err.status("starting") if enabled and _err.is_terminal else None
+
+    def __enter__(self) -> Progress:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def say(self, what: str) -> None:
+        if self._status:
+            self._status.update(what)
+
+    def stop(self) -> None:
+        if self._status:
+            self._status.stop()
+
+
+def summary(lake: Lake, result: Summary, seconds: float) -> None:
+    """The summary of a run."""
+    if result.healed:
+        for line in result.healed:
+            out.print(f"healed: {line}")
+    _landed(result)
+    _written(result)
+    for note in result.notes:
+        out.print(f"note: {note}")
+    counted = [r for r in result.checks if r.check.severity == "count" and r.found]
+    if counted:
+        out.print("counted: " + ", ".join(f"{r.check.name} {r.found:,}" for r in counted))
+    if result.checks:
+        failed = [r for r in result.checks if r.failed]
+        out.print(f"checks: {len(result.checks) - len(failed)} of {len(result.checks)} passed")
+    if result.nothing_new and not result.failures:
+        out.print("nothing new")
+    steps = ", ".join(f"{name} {spent:.1f} s" for name, spent in result.seconds.items())
+    out.print(f"run {lake.run_id}: {seconds:.1f} s ({steps})")
+
+
+def _landed(result: Summary) -> None:
+    if not result.landed and not result.outcomes:
+        return
+    table = _grid("source", "landed", "left out", "applied", "duplicate", "superseded", "quarantined", "retries")
+    names = list(dict.fromkeys([*(r.source for r in result.landed), *result.outcomes]))
+    reports = {r.source: r for r in result.landed}
+    for name in names:
+        o, r = result.outcomes.get(name), reports.get(name)
+        table.add_row(
+            name, _n(o.records if o else 0), _n(r.left_out if r else 0), _n(o.applied if o else 0), _n(o.duplicate if o else 0),
+            _n(o.superseded if o else 0), _n(o.quarantined if o else 0), _n(r.retries if r else 0),
+        )
+    out.print(table)
+    for name, o in result.outcomes.items():
+        if o.reasons:
+            out.print(f"  {name} quarantined: " + ", ".join(f"{reason} {n:,}" for reason, n in sorted(o.reasons.items())))
+        if o.warnings:
+            out.print(f"  {name} kept with warnings: " + ", ".join(f"{reason} {n:,}" for reason, n in sorted(o.warnings.items())))
+    for r in result.landed:
+        if r.new_fields:
+            out.print(f"  {r.source} new fields (kept in raw): {', '.join(r.new_fields)}")
+
+
+def _written(result: Summary) -> None:
+    written = [w for w in result.written if w.anything]
+    if not written:
+        return
+    table = _grid("gold table", "rows written", "deleted", "partitions")
+    for w in written:
+        table.add_row(w.table.removeprefix("gold."), _n(w.rows), _n(w.deleted), _n(len(w.dates)))
+    out.print(table)
+
+
+def checks(results: Sequence[Result]) -> None:
+    """Every check and what it found."""
+    table = _grid("check", "found", "", "meaning")
+    for r in results:
+        verdict = "FAILED" if r.failed else ("ok" if r.check.severity == "error" else "counted")
+        table.add_row(r.check.name, _n(r.found), verdict, r.check.meaning)
+    out.print(table)
+
+
+def proof(result: Proof) -> None:
+    """The proof per source and table, with the offending ids."""
+    table = _grid("source", "landed", "= applied", "+ duplicate", "+ superseded", "+ quarantined", "")
+    for s in result.sources:
+        table.add_row(s.source, _n(s.landed), _n(s.applied), _n(s.duplicate), _n(s.superseded), _n(s.quarantined), "ok" if s.adds_up else "WRONG")
+    out.print(table)
+    for s in result.sources:
+        for what, ids in s.wrong.items():
+            out.print(f"{s.source}: {what}: {', '.join(ids)}")
+    for name, keys in result.gold.items():
+        for key in keys:
+            out.print(f"{name} differs from silver: {key}")
+    agreeing = sum(1 for keys in result.gold.values() if not keys)
+    out.print(f"gold: {agreeing} of {len(result.gold)} tables equal what silver says")
+    for note in result.notes:
+        out.print(f"note: {note}")
+    out.print("every landed record is accounted for" if result.holds else "the accounts do NOT hold")
+
+
+def status(found: dict[str, Any]) -> None:
+    """Tables, watermarks, quarantine and the last run."""
+    out.print(f"data: {found['data']}")
+    table = _grid("table", "rows", "version", "files", "kB")
+    for t in found["tables"]:
+        table.add_row(t["table"], _n(t["rows"]), _n(t["version"]), _n(t["files"]), _n(t["bytes"] // 1024))
+    out.print(table)
+    for name, mark in found["watermarks"].items():
+        out.print(f"watermark of {name}: {mark or 'none'}")
+    if found["quarantine"]:
+        reasons = _grid("source", "quarantined for", "records", "still open")
+        for q in found["quarantine"]:
+            reasons.add_row(q["source"], q["reason"], _n(q["records"]), _n(q["open"]))
+        out.print(reasons)
+    last = found["last_run"]
+    if last:
+        out.print(f"last run: {last['command']} {last['run_id']} {last['status']} in {last['execution_time_seconds']:.1f} s")
+    else:
+        out.print("no run yet: saleslake run")
+
+
+def generated(report: GenerateReport, folder: Path) -> None:
+    """What was generated."""
+    table = _grid("file", "records", "distinct keys", "planted")
+    for file, records in report.records.items():
+        planted = report.planted.get(file, {})
+        table.add_row(file, _n(records), _n(report.distinct_keys.get(file, 0)), _n(sum(planted.values())))
+    out.print(table)
+    out.print(f"in {folder}; every planted kind with its count: {folder / 'defects.json'}")
+
+
+def rows(columns: list[str], found: list[tuple[Any, ...]], format_: str) -> None:
+    """Rows of a query as a table, CSV or JSON lines in one array."""
+    if format_ == "json":
+        print(json.dumps([dict(zip(columns, row, strict=True)) for row in found], default=str, ensure_ascii=False))
+    elif format_ == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([[_harmless(value) for value in row] for row in found])
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for i, name in enumerate(columns):
+            numeric = any(row[i] is not None for row in found) and all(_is_number(row[i]) for row in found if row[i] is not None)
+            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in found:
+            table.add_row(*["" if value is None else str(value) for value in row])
+        out.print(table)
+
+
+def _harmless(value: Any) -> Any:
+    """A text cell that a spreadsheet would run as a formula gets a leading quote."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+
+
+def _is_number(value: Any) -> bool:
+    import decimal
+
+    return isinstance(value, int | float | decimal.Decimal) and not isinstance(value, bool)
+
+
+def _grid(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, name in enumerate(names):
+        left = i == 0 or name in ("meaning", "quarantined for", "")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
+    return table
+
+
+def _n(value: int) -> str:
+    return f"{value:,}" if value else "·"

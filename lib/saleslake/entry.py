@@ -1,0 +1,139 @@
+"""What every entry point does around its work: settings, logs, session, run log, exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+
+import structlog
+
+from saleslake import config, logs, runlog
+from saleslake.config import Settings
+from saleslake.errors import EXIT_FAILED, EXIT_OK, SaleslakeError
+from saleslake.lake import Lake
+from saleslake.pipeline import Batch, Summary, raise_failures
+from saleslake.session import build_session
+from saleslake.silver import registry
+
+Work = Callable[[Batch], None]
+
+
+def open_settings(path: str | None) -> Settings:
+    """The settings, checked as a whole. Raises ConfigError."""
+    settings = config.load(path)
+    registry.check(settings)
+    return settings
+
+
+def run_job(
+    command: str, config_path: str | None, work: Work, *, verbose: bool = False, quiet: bool = False,
+    say: Callable[[str], None] = lambda _: None, show: Callable[[Lake, Summary, float], None] | None = None,
+) -> int:
+    """Do `work` as one run of the batch. Returns the exit code; errors are one line on stderr."""
+    try:
+        settings = open_settings(config_path)
+    except SaleslakeError as e:
+        return fail(e, verbose)
+    lake = Lake(settings)
+    started = datetime.now(timezone.utc)
+    logs.configure(lake.folder("logs"), lake.run_id, quiet=quiet, verbose=verbose)
+    log = structlog.get_logger()
+    log.info("run_started", command=command, config=str(settings.config_file))
+    batch = Batch(lake, say)
+    error: BaseException | None = None
+    try:
+        say("starting Spark")
+        lake.session = build_session(settings, f"saleslake {command}", lake.run_id)
+        work(batch)
+        raise_failures(batch.summary)
+    except KeyboardInterrupt:
+        error = SaleslakeError("interrupted: what was written stays and is sound; run again to go on")
+    except Exception as e:
+        error = e
+    seconds = (datetime.now(timezone.utc) - started).total_seconds()
+    _log_end(lake, command, started, batch.summary, error)
+    if show:
+        show(lake, batch.summary, seconds)
+    return EXIT_OK if error is None else fail(error, verbose)
+
+
+def fail(error: BaseException, verbose: bool) -> int:
+    """Print the one line that says what went wrong (and with `verbose` where). Returns the exit code."""
+    if verbose:
+        traceback.print_exception(error)
+    known = isinstance(error, SaleslakeError)
+    text = str(error) if known else f"{type(error).__name__}: {first_line(error)} (--verbose shows where)"
+    print(f"error: {text}", file=sys.stderr)
+    return error.exit_code if isinstance(error, SaleslakeError) else EXIT_FAILED
+
+
+def first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:500] if lines else "no message"
+
+
+def _log_end(lake: Lake, command: str, started: datetime, summary: Summary, error: BaseException | None) -> None:
+    landed = summary.landed
+    dropped = sum(o.quarantined for o in summary.outcomes.values())
+    processed = sum(o.records for o in summary.outcomes.values())
+    partitions = sum(len(w.dates) for w in summary.written) + sum(len(o.dates) for o in summary.outcomes.values())
+    row = {
+        "records_processed_count": processed,
+        "records_dropped_count": dropped,
+        "retry_attempts": sum(r.retries for r in landed),
+        "partitions_written": partitions,
+    }
+    status = "failed" if error else "done"
+    log = structlog.get_logger()
+    end = log.error if error else log.info
+    end("run_ended", command=command, status=status, error=str(error) if error else None, **row,
+        execution_time_seconds=round((datetime.now(timezone.utc) - started).total_seconds(), 3))
+    try:
+        runlog.append(
+            lake, command=command, started_at=started, status=status, error=str(error) if error else None,
+            summary=json.dumps(summary_dict(summary), default=str), **row,
+        )
+    except Exception as e:  # the run log must never hide what it was about
+        log.error("run_not_logged", reason=first_line(e))
+
+
+def summary_dict(summary: Summary) -> dict[str, object]:
+    """The summary as plain JSON values."""
+    return {
+        "landed": [asdict(report) for report in summary.landed],
+        "outcomes": {
+            name: {**asdict(o), "reasons": dict(o.reasons), "warnings": dict(o.warnings), "dates": len(o.dates)}
+            for name, o in summary.outcomes.items()
+        },
+        "written": [{"table": w.table, "rows": w.rows, "deleted": w.deleted, "partitions": len(w.dates)} for w in summary.written],
+        "healed": summary.healed,
+        "checks": {r.check.name: r.found for r in summary.checks},
+        "seconds": {k: round(v, 3) for k, v in summary.seconds.items()},
+        "notes": summary.notes,
+        "nothing_new": summary.nothing_new,
+    }
+
+
+def job_parser(description: str) -> argparse.ArgumentParser:
+    """Arguments every spark-submit job takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--config", help="configuration file (default: $SALESLAKE_CONFIG, else conf/saleslake.toml)")
+    parser.add_argument("--source", action="append", help="only this source (may be given more than once)")
+    parser.add_argument("--verbose", action="store_true", help="log on the terminal, and show tracebacks")
+    return parser
+
+
+def chosen_sources(settings: Settings, wanted: Sequence[str] | None, api: bool | None = None) -> list[str]:
+    """Sources by name, or all (of APIs, or of files). Raises ConfigError for a name that does not exist."""
+    for name in wanted or ():
+        if name not in settings.sources:
+            raise config.ConfigError(f"--source {name}: no such source; there are: {', '.join(settings.sources)}")
+    return [
+        name for name, source in settings.sources.items()
+        if (not wanted or name in wanted) and (api is None or (source.format == "api") == api)
+    ]

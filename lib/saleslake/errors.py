@@ -1,0 +1,31 @@
+"""Errors that end a run with one clear line, and the exit code each one maps to."""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+class SaleslakeError(Exception):
+    """Something failed; the message names the file, setting or table, what was found, and the fix."""
+
+    exit_code = EXIT_FAILED
+
+
+class ConfigError(SaleslakeError):
+    """A setting, an argument or the environment is wrong; nothing was read or written."""
+
+    exit_code = EXIT_USAGE
+
+
+class SourceError(SaleslakeError):
+    """A source could not be extracted whole (API retries exhausted, a refused file, a looping page)."""
+
+
+class LockTimeout(SaleslakeError):
+    """Another writer held a lock longer than `run.lock_timeout_seconds`; the message names it."""
+
+
+class TableError(SaleslakeError):
+    """A stored table is damaged, foreign or missing in a way this command does not repair."""

@@ -1,0 +1,21 @@
+"""A fingerprint of everything in the configuration that decides what silver makes of a record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from saleslake.config import Settings
+
+_DECIDES = ("entity", "format", "key", "version", "mapping", "defaults", "delimiter", "quote", "date_formats", "time_zone", "rules")
+
+
+def rules_fingerprint(settings: Settings) -> str:
+    """Equal fingerprints: the same records come out the same."""
+    content = {
+        "sources": {name: source.model_dump(include=set(_DECIDES)) for name, source in settings.sources.items()},
+        "rules": settings.rules,
+        "channels": settings.channels,
+        "amount_tolerance": str(settings.run.amount_tolerance),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,0 +1,45 @@
+"""gold.channel_performance: orders, customers and revenue per channel, day and currency."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, functions as F, types as T
+
+from saleslake.gold.product_revenue import UNITS
+from saleslake.gold.unknown import UNKNOWN
+from saleslake.table import DATE, LONG, MONEY, STRING, TOTAL, Column, Table
+
+TABLE = Table(
+    layer="gold",
+    name="channel_performance",
+    grain="one row a date, channel and currency",
+    keys=("date", "channel", "currency"),
+    columns=(
+        Column("channel", STRING, "sales channel", nullable=False),
+        Column("currency", STRING, "ISO 4217", nullable=False),
+        Column("orders", LONG, "distinct order and transaction ids", nullable=False),
+        Column("customers", LONG, "distinct customers, the unknown one left out", nullable=False),
+        Column("units", UNITS, "sum of quantity, returns included", nullable=False),
+        Column("net", TOTAL, "sum of line_amount, returns included, in currency", nullable=False),
+        Column("average_order_value", MONEY, "net / orders, half-up, in currency"),
+        Column("date", DATE, "dim_date", nullable=False),
+    ),
+    partition_by=("date",),
+    constraints={"orders_there": "orders > 0"},
+)
+
+
+def build(fact: DataFrame) -> DataFrame:
+    """Grain in: fact_sales. Grain out: (date, channel, currency)."""
+    of_order = fact.groupBy("date", "channel", "currency", "source_system", "order_id", "user_id").agg(
+        F.sum("quantity").alias("units"), F.sum(F.coalesce("line_amount", F.lit(0))).alias("net")
+    )
+    orders = F.count_distinct("source_system", "order_id")
+    per_channel = of_order.groupBy("date", "channel", "currency").agg(
+        orders.alias("orders"),
+        F.count_distinct(F.when(F.col("user_id") != UNKNOWN, F.col("user_id"))).alias("customers"),
+        F.sum("units").cast(UNITS).alias("units"),
+        F.sum("net").cast(TOTAL).alias("net"),
+    )
+    # 28 digits and 10 leave the quotient 14 decimals: enough that rounding it again to 4 is exact.
+    value = F.col("net").try_cast(T.DecimalType(28, 4)) / F.col("orders").cast(T.DecimalType(10, 0))
+    return per_channel.withColumn("average_order_value", value.try_cast(MONEY)).select(*TABLE.select())

@@ -1,0 +1,129 @@
+"""gold.fact_sales: one row a line sold or returned, of orders and of transactions."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, functions as F
+
+from saleslake.gold.unknown import or_unknown
+from saleslake.table import BOOLEAN, DATE, INT, MONEY, NAMES, QUANTITY, STRING, TIMESTAMP, Column, Table
+
+TABLE = Table(
+    layer="gold",
+    name="fact_sales",
+    grain="one row a line of an order, or a sales transaction",
+    keys=("source_system", "order_id", "line_number", "line_file"),
+    columns=(
+        Column("source_system", STRING, "orders or transactions", nullable=False),
+        Column("order_id", STRING, "order, or transaction_id", nullable=False),
+        Column("line_number", INT, "line of the order; 1 for a transaction; line of the file where a source is keyed by line", nullable=False),
+        Column("line_file", STRING, "file of a source keyed by line, whose order ids may repeat over files; else empty", nullable=False),
+        Column("user_id", STRING, "dim_user", nullable=False),
+        Column("sku", STRING, "dim_product", nullable=False),
+        Column("quantity", QUANTITY, "units; negative where returned", nullable=False),
+        Column("unit_price", MONEY, "price of one unit, in currency; NULL: unpriced"),
+        Column("line_amount", MONEY, "revenue of the line, in currency; NULL: unpriced, out of revenue"),
+        Column("channel", STRING, "sales channel", nullable=False),
+        Column("currency", STRING, "ISO 4217", nullable=False),
+        Column("is_return", BOOLEAN, "quantity <= 0, or a price or total < 0: out of gross, in net", nullable=False),
+        Column("flags", NAMES, "price_missing, catalogue_price, base_price, unpriced; sorted", nullable=False),
+        Column("created_at", TIMESTAMP, "when it was sold, UTC", nullable=False),
+        Column("date", DATE, "date of created_at, UTC; dim_date", nullable=False),
+        Column("record_id", STRING, "bronze record it comes from", nullable=False),
+    ),
+    partition_by=("date",),
+    constraints={"date_of_sale": "date = CAST(created_at AS DATE)", "priced_or_flagged": "line_amount IS NOT NULL OR array_contains(flags, 'unpriced')"},
+)
+
+DEPENDS_ON_PRICES = ("price_missing", "catalogue_price", "base_price", "unpriced")
+"""Flags of lines that another catalogue price would change."""
+
+
+def build(orders: DataFrame, transactions: DataFrame, prices: DataFrame, missing_item_price: str) -> DataFrame:
+    """Grain in: silver.orders, silver.transactions, catalogue prices by sku (sku, price, price_currency). Grain out: line.
+
+    `missing_item_price`: `zero` or `catalogue`, for lines of orders without a price.
+    """
+    if missing_item_price == "catalogue":
+        from_orders = _lines_at_catalogue_price(_order_lines(orders), prices)
+    else:
+        from_orders = _order_lines(orders).select("*", *_priced(F.lit(None).cast(MONEY), "price_missing"))
+    return from_orders.select(*TABLE.select()).unionByName(_sales(transactions, prices))
+
+
+def _order_lines(orders: DataFrame) -> DataFrame:
+    # The generator's output is what the plan reads from silver: only these columns, not the whole order.
+    return orders.select(
+        F.lit("orders").alias("source_system"),
+        "order_id",
+        F.lit("").alias("line_file"),
+        or_unknown(F.col("user_id")).alias("user_id"),
+        "channel",
+        "currency",
+        "created_at",
+        "date",
+        "record_id",
+        F.inline("items"),
+    ).withColumnRenamed("unit_price", "given_price")
+
+
+def _priced(catalogue_price: SparkColumn, flag: str) -> list[SparkColumn]:
+    given = F.col("given_price")
+    price = F.coalesce(given, catalogue_price, F.lit(0).cast(MONEY))
+    missing = F.when(given.isNull(), F.array(F.lit(flag))).otherwise(F.array().cast(NAMES))
+    return [
+        price.alias("unit_price"),
+        (F.col("quantity") * price).try_cast(MONEY).alias("line_amount"),
+        ((F.col("quantity") <= 0) | (price < 0)).alias("is_return"),
+        missing.alias("flags"),
+    ]
+
+
+def _lines_at_catalogue_price(lines: DataFrame, prices: DataFrame) -> DataFrame:
+    usable = _with_price(lines, prices)
+    fits = F.col("base_price").isNotNull() & (F.col("quantity") * F.col("base_price")).try_cast(MONEY).isNotNull()
+    base = F.when(fits, F.col("base_price"))
+    priced = usable.select("*", *_priced(base, "price_missing"))
+    flags = F.when(F.col("given_price").isNull() & base.isNotNull(), F.array(F.lit("catalogue_price"))).otherwise(F.col("flags"))
+    return priced.withColumn("flags", flags)
+
+
+def _with_price(lines: DataFrame, prices: DataFrame) -> DataFrame:
+    """Adds base_price: the catalogue's, where it is in the line's currency or in none that is known."""
+    catalogue = prices.select("sku", F.col("price").alias("_price"), F.col("price_currency").alias("_currency"))
+    same_currency = F.col("_currency").isNull() | (F.col("_currency") == F.col("currency"))
+    joined = lines.join(catalogue, "sku", how="left")
+    return joined.withColumn("base_price", F.when(same_currency, F.col("_price"))).drop("_price", "_currency")
+
+
+def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
+    by_line = F.col("keyed_by_line")
+    lines = transactions.select(
+        F.lit("transactions").alias("source_system"),
+        F.col("transaction_id").alias("order_id"),
+        F.when(by_line, F.col("ordinal")).otherwise(1).cast(INT).alias("line_number"),
+        F.when(by_line, F.col("file")).otherwise("").alias("line_file"),
+        or_unknown(F.col("customer_id")).alias("user_id"),
+        or_unknown(F.col("product_id")).alias("sku"),
+        "quantity", "total_price", F.col("unit_price").alias("mapped_price"),
+        "channel", "currency",
+        F.col("sale_date").alias("created_at"),
+        "date", "record_id",
+    )
+    quantity, total, mapped = F.col("quantity"), F.col("total_price"), F.col("mapped_price")
+    at_base = (quantity * F.col("base_price")).try_cast(MONEY)
+    amount = F.coalesce(total, (quantity * mapped).try_cast(MONEY), at_base)
+    from_base = total.isNull() & mapped.isNull()
+    # Scale 14 is what Spark keeps of this quotient; the cast rounds half-up to the scale of money.
+    derived = F.when(quantity != 0, (total / quantity).try_cast(MONEY))
+    price = F.coalesce(mapped, derived, F.when(total.isNull() & at_base.isNotNull(), F.col("base_price")))
+    flag = F.when(from_base & at_base.isNotNull(), F.array(F.lit("base_price"))).when(amount.isNull(), F.array(F.lit("unpriced")))
+    negative = F.coalesce(total < 0, F.lit(False)) | F.coalesce(price < 0, F.lit(False))
+    return _with_price(lines, prices).withColumns(
+        {
+            "unit_price": price,
+            "line_amount": amount,
+            "is_return": (quantity <= 0) | negative,
+            "flags": F.coalesce(flag, F.array().cast(NAMES)),
+        }
+    ).select(*TABLE.select())

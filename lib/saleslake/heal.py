@@ -1,0 +1,102 @@
+"""Self-healing: finds silver and gold tables that lost files or that somebody else wrote to, and has them rebuilt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deltalake.exceptions import DeltaError
+
+from saleslake import bronze
+from saleslake.errors import TableError
+from saleslake.lake import Lake
+from saleslake.state import Pin, State
+from saleslake.table import Table
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with a table, in words for a person."""
+
+    table: Table
+    what: str
+
+
+def inspect(lake: Lake, tables: Iterable[Table], state: State) -> tuple[list[Damage], dict[str, Pin]]:
+    """(damages, pins of the sound tables). A table that does not exist yet and was never known is sound."""
+    damages, sound = [], {}
+    for table in tables:
+        what, pin = _inspect_one(lake, table, state)
+        if what:
+            damages.append(Damage(table, what))
+        elif pin:
+            sound[table.full_name] = pin
+    return damages, sound
+
+
+def _inspect_one(lake: Lake, table: Table, state: State) -> tuple[str, Pin | None]:
+    known = state.known.get(table.full_name)
+    if table.full_name in state.rebuild:
+        return "its rebuild was interrupted", None
+    if not lake.exists(table):
+        return ("the table is gone" if known else ""), None
+    try:
+        pin = lake.pin(table)
+        assert pin is not None
+        lost = missing_files(lake, table)
+    except DeltaError as e:
+        return f"its log cannot be read ({str(e).splitlines()[0][:120]})", None
+    if lost:
+        return f"{len(lost)} data file(s) missing, e.g. {lost[0]}", None
+    foreign = foreign_commits(lake, table, known, pin)
+    if foreign:
+        return f"written by somebody else: {foreign}", None
+    return "", pin
+
+
+def missing_files(lake: Lake, table: Table) -> list[str]:
+    """Data files the table's log names and the disk does not have, relative to the table."""
+    root = lake.path(table)
+    if "://" in root:
+        return []
+    return sorted(
+        str(Path(path).relative_to(root)) for uri in lake.snapshot(table).file_uris()
+        if not Path(path := uri.removeprefix("file://")).exists()
+    )
+
+
+def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> str:
+    """The first commit after `known` that changed data and does not carry saleslake's signature; empty if none."""
+    if known is not None and known[0] != now[0]:
+        return "the table was replaced by another"
+    if known is not None and known[1] > now[1]:
+        return f"its version went back from {known[1]} to {now[1]}"
+    first = known[1] + 1 if known else 0
+    log = Path(lake.path(table)) / "_delta_log"
+    for version in range(first, now[1] + 1):
+        try:
+            actions = [json.loads(line) for line in (log / f"{version:020d}.json").read_text().splitlines()]
+        except FileNotFoundError:
+            if known is None:
+                continue  # cleaned up long ago; nothing is known about it
+            return f"version {version} is no longer in the log, so it cannot be told who wrote it"
+        info = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
+        ours = str(info.get("userMetadata", "")).startswith("saleslake ")
+        changes = any(a.get(kind, {}).get("dataChange") for a in actions for kind in ("add", "remove"))
+        changes = changes or (version > 0 and any("metaData" in a for a in actions))
+        if changes and not ours:
+            return f"version {version} is a {info.get('operation', 'commit')} of {info.get('engineInfo', 'another writer')}"
+    return ""
+
+
+def check_bronze(lake: Lake, sources: Iterable[str]) -> None:
+    """Raise TableError if a bronze table lost files: nothing below it can bring them back by itself."""
+    for source in sources:
+        table = bronze.table_of(source)
+        if lake.exists(table) and (lost := missing_files(lake, table)):
+            raise TableError(
+                f"{table.full_name}: {len(lost)} data file(s) missing, e.g. {lost[0]}: restore them from a backup, or "
+                f"move {lake.path(table)} away and run again: what is in {lake.folder('landing', source)} is taken up anew"
+            )

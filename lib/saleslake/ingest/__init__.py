@@ -1,0 +1,1 @@
+"""source → landing → bronze: extraction of files and APIs, incremental, killable, nothing twice."""

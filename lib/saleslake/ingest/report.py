@@ -1,0 +1,28 @@
+"""What one source's landing did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Landed:
+    """Counts of one source in one run. `failed` is why it could not be extracted whole; empty if it was."""
+
+    source: str
+    records: int = 0
+    units: int = 0
+    left_out: int = 0
+    left_out_units: int = 0
+    recovered_units: int = 0
+    attempts: int = 0
+    retries: int = 0
+    new_fields: list[str] = field(default_factory=list)
+    since: str | None = None
+    until: str | None = None
+    watermark: str | None = None
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def nothing_new(self) -> bool:
+        return self.records == 0 and not self.failed

@@ -1,0 +1,125 @@
+"""One lakehouse: its settings, its Spark session (if any), and how tables are created, read and appended to."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+import duckdb
+from deltalake import DeltaTable as ReadOnlyTable
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+
+from saleslake.config import Settings
+from saleslake.landing import LandingZone
+from saleslake.locks import writer_lock
+from saleslake.table import Table
+
+
+def new_run_id() -> str:
+    """Sortable by time, unique by chance: `20240131T101500Z-9f3a1c`."""
+    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+@dataclass
+class Lake:
+    """The context every step works in. Without a session it can only be read, through DuckDB."""
+
+    settings: Settings
+    session: SparkSession | None = None
+    run_id: str = field(default_factory=new_run_id)
+
+    @property
+    def spark(self) -> SparkSession:
+        assert self.session is not None, "this step needs a Spark session"
+        return self.session
+
+    @property
+    def landing(self) -> LandingZone:
+        return LandingZone(self.folder("landing"))
+
+    def folder(self, *parts: str) -> str:
+        """A folder or file below `data/`."""
+        return "/".join([self.settings.data, *parts])
+
+    def path(self, table: Table) -> str:
+        """Where a table lies: `data/tables/<layer>/<name>`."""
+        return self.folder("tables", table.layer, table.name)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """The writer lock `name` (`silver`, `gold`, `landing-<source>`), bounded by `run.lock_timeout_seconds`."""
+        with writer_lock(
+            self.spark, self.folder("locks"), name, f"run {self.run_id}", self.settings.run.lock_timeout_seconds
+        ):
+            yield
+
+    # --- without a JVM -----------------------------------------------------------------------------
+
+    def exists(self, table: Table) -> bool:
+        return bool(ReadOnlyTable.is_deltatable(self.path(table)))
+
+    def snapshot(self, table: Table, version: int | None = None) -> ReadOnlyTable:
+        """The table as delta-rs reads it: version, id, files, rows for DuckDB."""
+        return ReadOnlyTable(self.path(table), version=version)
+
+    def pin(self, table: Table) -> tuple[str, int] | None:
+        """(table id, version) now, or None if there is no such table."""
+        if not self.exists(table):
+            return None
+        snapshot = self.snapshot(table)
+        return str(snapshot.metadata().id), int(snapshot.version())
+
+    def query(self, sql: str, **tables: Table) -> duckdb.DuckDBPyConnection:
+        """Run SQL over Delta tables in DuckDB, each under the name of its keyword."""
+        connection = duckdb.connect()
+        connection.execute("set timezone = 'UTC'")
+        for name, table in tables.items():
+            connection.register(name, self.snapshot(table).to_pyarrow_dataset())
+        return connection.execute(sql)
+
+    # --- with Spark --------------------------------------------------------------------------------
+
+    def create(self, table: Table) -> None:
+        """Create the table, empty, with its comments, constraints and partitioning, unless it is there."""
+        if self.exists(table):
+            return
+        self._define(DeltaTable.createIfNotExists(self.spark), table)
+
+    def recreate(self, table: Table) -> None:
+        """Replace the table by an empty one with the description as it now is, whatever lies there."""
+        if not self.exists(table) and "://" not in self.path(table):
+            # Data files without a log are no table, and Delta refuses to create one over them.
+            shutil.rmtree(self.path(table), ignore_errors=True)
+        self._define(DeltaTable.createOrReplace(self.spark), table)
+
+    def _define(self, builder: object, table: Table) -> None:
+        define = builder.location(self.path(table)).addColumns(table.schema)  # type: ignore[attr-defined]
+        define = define.comment(f"{table.full_name}: {table.grain}")
+        if table.partition_by:
+            define = define.partitionedBy(*table.partition_by)
+        for name, value in table.properties.items():
+            define = define.property(name, value)
+        for name, condition in table.constraints.items():
+            # Set with the table: one commit, and no scan as ALTER TABLE ADD CONSTRAINT would need.
+            define = define.property(f"delta.constraints.{name}", condition)
+        define.execute()
+
+    def read(self, table: Table, version: int | None = None) -> DataFrame:
+        """The table as a frame, at a version or now."""
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.path(table))
+
+    def delta(self, table: Table) -> DeltaTable:
+        return DeltaTable.forPath(self.spark, self.path(table))
+
+    def append(self, table: Table, rows: DataFrame) -> None:
+        """Append rows that already have the table's schema, in one commit."""
+        self.create(table)
+        rows.write.format("delta").mode("append").save(self.path(table))

@@ -1,0 +1,160 @@
+"""Landing: the exact bytes of everything taken in, each with a manifest.
+
+A landing unit is one file or one page of an API response. Its bytes are written to a temporary name,
+fsynced and renamed, then its manifest the same way: a unit without a manifest never happened. Units
+whose manifest says `fetched` or `landed` and that bronze does not hold yet are taken up by the next run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+MANIFEST = ".manifest.json"
+_COPY_BYTES = 8 * 1024 * 1024
+
+State = Literal["fetched", "landed", "left_out", "bronze"]
+"""fetched: not decided yet; landed: goes to bronze; left_out: all of it was known; bronze: is there (a hint only)."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One landing unit and its manifest.
+
+    `unit` is its path below `landing/` and the first half of its records' ids; `file` what bronze calls
+    it (a file's own path; a page's unit); `landed_at` when it was fetched or first seen, in UTC.
+    """
+
+    unit: str
+    source: str
+    file: str
+    origin: str
+    run_id: str
+    landed_at: datetime
+    sha256: str
+    bytes: int
+    state: State
+    records: int = 0
+    status: int | None = None
+    defect: str | None = None
+    since: str | None = None
+    until: str | None = None
+    left_out: list[str] = field(default_factory=list)
+    """Content hashes of the records left out because they were already there."""
+    fields: list[str] = field(default_factory=list)
+    """Column or top-level field names seen in it, for drift."""
+
+    def control(self) -> dict[str, Any]:
+        """What bronze's control row keeps of it."""
+        keep = ("unit", "file", "sha256", "records")
+        return {name: getattr(self, name) for name in keep} | {"landed_at": iso(self.landed_at)}
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC with microseconds and Z, so that text order is time order."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def now() -> datetime:
+    """The clock of landing; the only place that asks it for `landed_at` of files."""
+    return datetime.now(timezone.utc)
+
+
+class LandingZone:
+    """The folder `landing/` of one lakehouse."""
+
+    def __init__(self, folder: str):
+        self.folder = Path(folder)
+
+    def path(self, unit: str) -> Path:
+        return self.folder / unit
+
+    def add_bytes(self, unit: Unit, body: bytes) -> Unit:
+        """Store a page's bytes, then its manifest. Returns the unit with size and hash."""
+        target = self.path(unit.unit)
+        with _atomic(target) as stream:
+            stream.write(body)
+        unit = replace(unit, bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+        self.save(unit)
+        return unit
+
+    def copy_file(self, unit: Unit, origin: Path) -> Unit:
+        """Store a file's own bytes without a manifest yet. Returns the unit with size and hash of what was copied."""
+        digest, size = hashlib.sha256(), 0
+        with origin.open("rb") as stream, _atomic(self.path(unit.unit)) as out:
+            while block := stream.read(_COPY_BYTES):
+                digest.update(block)
+                size += len(block)
+                out.write(block)
+        return replace(unit, bytes=size, sha256=digest.hexdigest())
+
+    def save(self, unit: Unit) -> None:
+        """Write the unit's manifest, replacing an older one whole."""
+        content = asdict(unit) | {"landed_at": iso(unit.landed_at)}
+        with _atomic(Path(f"{self.path(unit.unit)}{MANIFEST}")) as stream:
+            stream.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
+
+    def discard(self, unit: Unit) -> None:
+        """Remove bytes that never became a unit (a refused or unchanged file)."""
+        self.path(unit.unit).unlink(missing_ok=True)
+        parent = self.path(unit.unit).parent
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
+
+    def units(self, source: str) -> list[Unit]:
+        """Every unit of a source by its manifest, oldest first."""
+        found = [self._read(path) for path in (self.folder / source).glob(f"*/*{MANIFEST}")]
+        return sorted(found, key=lambda u: (u.landed_at, u.unit))
+
+    def pending(self, source: str) -> list[Unit]:
+        """Units that a run fetched or landed and did not bring to bronze, oldest first."""
+        return [unit for unit in self.units(source) if unit.state in ("fetched", "landed")]
+
+    @staticmethod
+    def _read(path: Path) -> Unit:
+        content = json.loads(path.read_bytes())
+        moment = datetime.strptime(content.pop("landed_at"), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+        return Unit(**content, landed_at=moment)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_COPY_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class _atomic:
+    """Write a file under a temporary name, fsync, rename: it is there whole or not at all."""
+
+    def __init__(self, target: Path):
+        self.target = target
+        self.partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+
+    def __enter__(self) -> BinaryIO:
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        self.stream = self.partial.open("wb")
+        return self.stream
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self.stream.close()
+            self.partial.unlink(missing_ok=True)
+            return
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+        self.stream.close()
+        os.replace(self.partial, self.target)
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a folder of temporary files, if it is there."""
+    shutil.rmtree(folder, ignore_errors=True)

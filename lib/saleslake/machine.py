@@ -1,0 +1,68 @@
+"""What this machine has: cores, memory, Java. No Spark here, so set-up can ask before Spark exists."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+SUPPORTED_JAVA = (17, 21)
+_FIX = "install a JDK 17 or 21 (Debian/Ubuntu: apt-get install openjdk-17-jdk-headless; macOS: brew install openjdk@17)"
+
+
+def cores() -> int:
+    """Cores this process may use, by affinity where the system tells, else all."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 2
+
+
+def memory_megabytes() -> int:
+    """Physical memory, or the container's limit where that is lower, in MiB."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit_file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(limit_file).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            total = min(total, int(text))
+    return total // 2**20
+
+
+def heap_megabytes() -> int:
+    """Heap for the driver: a third of the memory, between 1 and 4 GiB; more never paid off in the benchmark."""
+    return max(1024, min(4096, memory_megabytes() // 3))
+
+
+def java_executable() -> str | None:
+    """The `java` that Spark would start: `$JAVA_HOME/bin/java`, else the one on PATH."""
+    home = os.environ.get("JAVA_HOME")
+    if home:
+        return shutil.which("java", path=str(Path(home) / "bin"))
+    return shutil.which("java")
+
+
+def java_problem() -> str | None:
+    """One line saying what is wrong with Java and what to install, or None if it will do."""
+    java = java_executable()
+    if java is None:
+        where = f"JAVA_HOME={os.environ['JAVA_HOME']} has no bin/java" if os.environ.get("JAVA_HOME") else "no java on PATH"
+        return f"Java not found ({where}): {_FIX}, or point JAVA_HOME at one"
+    try:
+        done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60)
+        text = done.stderr + done.stdout
+        modules = subprocess.run([java, "--list-modules"], capture_output=True, text=True, timeout=60).stdout
+    except (OSError, subprocess.TimeoutExpired) as e:
+        return f"Java at {java} does not start ({e}): {_FIX}, or point JAVA_HOME at one"
+    found = re.search(r'version "(\d+)', text)
+    if not found:
+        return f"Java at {java} does not say its version: {_FIX}, or point JAVA_HOME at one"
+    if int(found[1]) not in SUPPORTED_JAVA:
+        return f"Java at {java} is version {found[1]}; Spark 4.2 needs 17 or 21: {_FIX}, or point JAVA_HOME at one"
+    if "jdk.incubator.vector" not in modules:
+        return f"Java at {java} lacks the module jdk.incubator.vector that Spark 4.2 needs (a trimmed JDK): {_FIX}"
+    return None

@@ -1,0 +1,217 @@
+"""The batch: heal → land → silver → gold → check, in one Spark session. Each step is a job of its own as well."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import structlog
+
+from saleslake import checks, heal
+from saleslake.errors import SaleslakeError
+from saleslake.fingerprint import rules_fingerprint
+from saleslake.gold import refresh as gold
+from saleslake.gold.sync import Written
+from saleslake.ingest.land import land
+from saleslake.ingest.report import Landed
+from saleslake.ingest.window import Window
+from saleslake.lake import Lake
+from saleslake.publish import Outcome
+from saleslake.silver import quarantine, step
+from saleslake.silver.registry import ENTITIES
+from saleslake.state import StateFile
+from saleslake.table import Table
+
+Say = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+@dataclass
+class Summary:
+    """What a run did: what landed, what became of it, what was written, what the checks found."""
+
+    landed: list[Landed] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    written: list[Written] = field(default_factory=list)
+    healed: list[str] = field(default_factory=list)
+    checks: list[checks.Result] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[str]:
+        """Everything that makes the run exit with 1."""
+        refused = [reason for report in self.landed for reason in report.failed]
+        broken = [f"check {r.check.name}: {r.found} found; expected: {r.check.meaning}" for r in self.checks if r.failed]
+        return refused + broken
+
+    @property
+    def nothing_new(self) -> bool:
+        return not (self.healed or any(o.records for o in self.outcomes.values()) or any(w.anything for w in self.written))
+
+
+class Batch:
+    """One run of the batch over one lakehouse."""
+
+    def __init__(self, lake: Lake, say: Say = _silent):
+        self.lake, self.say, self.summary = lake, say, Summary()
+        self.state = StateFile(lake.folder("state.json"))
+
+    def run(self, window: Window, *, full_refresh: bool = False, refetch: bool = False) -> Summary:
+        """The whole batch. What fails at one source is in the summary; what fails a step is raised."""
+        self.heal()
+        self.land(list(self.lake.settings.sources), window, refetch=refetch)
+        if full_refresh:
+            self.full_refresh()
+        else:
+            self.silver()
+        self.gold()
+        self.check()
+        return self.summary
+
+    # --- steps -------------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """Rebuild silver tables that lost files or were written to by somebody else; gold's are left to `gold`."""
+        heal.check_bronze(self.lake, self.lake.settings.sources)
+        tables = [*(entity.table for entity in ENTITIES.values()), quarantine.TABLE]
+        damages, _ = heal.inspect(self.lake, tables, self.state.load())
+        if not damages:
+            return
+        with self._timed("heal"):
+            self._announce(damages)
+            names = [damage.table.name for damage in damages]
+            entities = list(ENTITIES) if quarantine.TABLE.name in names else names
+            self._rebuild([ENTITIES[name].table for name in entities] + [quarantine.TABLE], entities)
+
+    def land(self, sources: Iterable[str], window: Window, *, refetch: bool = False) -> None:
+        """Land each source. Silver catches up first: an API's known records are told by silver."""
+        for name in sources:
+            with self._timed("land"):
+                self.say(f"landing {name}")
+                self._add(name, step.catch_up(self.lake, name))
+                say = self.say
+                self.summary.landed.append(
+                    land(self.lake, name, window, refetch=refetch, say=lambda what, name=name: say(f"landing {name}: {what}"))  # type: ignore[misc]
+                )
+
+    def silver(self, sources: Iterable[str] | None = None) -> None:
+        """Bring what landed to silver."""
+        for name in sources or self.lake.settings.sources:
+            with self._timed("silver"):
+                self.say(f"silver: {name}")
+                self._add(name, step.catch_up(self.lake, name))
+        state = self.state.load()
+        now = rules_fingerprint(self.lake.settings)
+        if not state.rules:
+            state.rules = now
+            self.state.save(state)
+        elif state.rules != now:
+            self.summary.notes.append(
+                "the rules, mappings or formats of the configuration have changed since silver was last decided as a "
+                "whole: records landed before were judged by the former ones. Re-decide all with --full-refresh"
+            )
+        self._remember_sound()
+
+    def full_refresh(self) -> None:
+        """Re-decide everything from bronze under the present rules."""
+        with self._timed("silver"):
+            self.say("silver: deciding everything anew")
+            self._rebuild([e.table for e in ENTITIES.values()] + [quarantine.TABLE], list(ENTITIES))
+            state = self.state.load()
+            state.rules = rules_fingerprint(self.lake.settings)
+            self.state.save(state)
+
+    def gold(self) -> None:
+        """Refresh gold; replace what is damaged."""
+        with self._timed("gold"):
+            damages, _ = heal.inspect(self.lake, gold.TABLES.values(), self.state.load())
+            self._announce(damages)
+            self._mark([damage.table for damage in damages])
+            damaged = frozenset(damage.table.full_name for damage in damages)
+            self.summary.written += gold.refresh(self.lake, damaged, lambda table: self.say(f"gold: {table}"))
+            self._unmark([damage.table for damage in damages])
+            self._remember_sound()
+
+    def check(self) -> None:
+        """Sanity checks in SQL."""
+        with self._timed("check"):
+            self.say("checking")
+            self.summary.checks = checks.run_checks(self.lake)
+            for result in self.summary.checks:
+                if result.failed:
+                    structlog.get_logger().error("check_failed", check=result.check.name, found=result.found)
+
+    # --- helpers -----------------------------------------------------------------------------------
+
+    def _rebuild(self, tables: list[Table], entities: list[str]) -> None:
+        # Marked first: an overwrite that is killed half-way is noticed and done again by the next run.
+        self._mark(tables)
+        with self.lake.lock("silver"):
+            # What bronze received and silver did not see is in the rebuild too; the stream replays it harmlessly.
+            outcomes = step.full_refresh(self.lake, entities)
+        self._unmark(tables)
+        self._remember_sound()
+        for entity, outcome in outcomes.items():
+            self._add(f"{entity} (all of bronze)", outcome)
+
+    def _announce(self, damages: list[heal.Damage]) -> None:
+        for damage in damages:
+            line = f"{damage.table.full_name}: {damage.what}; rebuilding it"
+            self.summary.healed.append(line)
+            self.say(line)
+            structlog.get_logger().warning("rebuilding_table", table=damage.table.full_name, reason=damage.what)
+
+    def _mark(self, tables: list[Table]) -> None:
+        if tables:
+            state = self.state.load()
+            state.rebuild = sorted({*state.rebuild, *(t.full_name for t in tables)})
+            self.state.save(state)
+
+    def _unmark(self, tables: list[Table]) -> None:
+        if tables:
+            state = self.state.load()
+            done = {t.full_name for t in tables}
+            state.rebuild = [name for name in state.rebuild if name not in done]
+            for name in done:
+                state.known.pop(name, None)
+                if pin := self.lake.pin(next(t for t in tables if t.full_name == name)):
+                    state.known[name] = pin
+            self.state.save(state)
+
+    def _remember_sound(self) -> None:
+        """Note the versions up to which every commit is ours, so that the next run looks at newer ones only."""
+        state = self.state.load()
+        tables = [*(e.table for e in ENTITIES.values()), quarantine.TABLE, *gold.TABLES.values()]
+        _, sound = heal.inspect(self.lake, tables, state)
+        state.known.update(sound)
+        self.state.save(state)
+
+    def _add(self, name: str, outcome: Outcome) -> None:
+        if outcome.records or outcome.deleted:
+            self.summary.outcomes.setdefault(name, Outcome()).add(outcome)
+
+    def _timed(self, what: str) -> _Timer:
+        return _Timer(self.summary.seconds, what)
+
+
+class _Timer:
+    def __init__(self, seconds: dict[str, float], what: str):
+        self.seconds, self.what = seconds, what
+
+    def __enter__(self) -> None:
+        self.started = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds[self.what] = self.seconds.get(self.what, 0.0) + time.monotonic() - self.started
+
+
+def raise_failures(summary: Summary) -> None:
+    """Raise SaleslakeError with the first failure of a summary and how many more there are."""
+    if summary.failures:
+        more = f" (and {len(summary.failures) - 1} more)" if len(summary.failures) > 1 else ""
+        raise SaleslakeError(summary.failures[0] + more)

@@ -1,0 +1,287 @@
+"""publish: cleaned records to one silver table, the same for batch, stream, replay and full refresh.
+
+clean → split off the rejected → greatest version per key → under the silver lock: look up what is stored
+for these keys, drop what does not win, stop if nothing is left, MERGE with the literal old and new dates.
+Filtering before the write is what makes a replay write nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window, functions as F
+
+from saleslake.lake import Lake
+from saleslake.silver import quarantine
+from saleslake.silver.contract import ORDER, Entity
+from saleslake.table import Table
+
+
+_MOST_LITERAL_DATES = 1000
+
+
+@dataclass
+class Outcome:
+    """What became of one batch of records, and what was written."""
+
+    records: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    superseded: int = 0
+    quarantined: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    deleted: int = 0
+    dates: set[date] = field(default_factory=set)
+
+    def add(self, other: Outcome) -> None:
+        for name in ("records", "applied", "duplicate", "superseded", "quarantined", "deleted"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.reasons += other.reasons
+        self.warnings += other.warnings
+        self.dates |= other.dates
+
+
+def order_of(prefix: str = "") -> Column:
+    """What versions of a key are ordered by; comparing these structs compares NULL version times as smallest."""
+    return F.struct(*[F.col(f"{prefix}{name}") for name in ORDER])
+
+
+def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataFrame | None = None) -> Outcome:
+    """Bring a batch of cleaned records to silver and quarantine. Safe to repeat with the same or older records.
+
+    `current_files` (file, current_landed_at) names, for sources keyed by line, the files this batch touches
+    and when their latest content landed: rows of former content are superseded as a whole.
+    """
+    cleaned = cleaned.persist()
+    try:
+        outcome = _counted(cleaned)
+        with lake.lock("silver"):
+            if outcome.quarantined:
+                insert_rejected(lake, entity, cleaned)
+            if outcome.records > outcome.quarantined or current_files is not None:
+                _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
+        return outcome
+    finally:
+        cleaned.unpersist()
+
+
+def _counted(cleaned: DataFrame) -> Outcome:
+    """Counts of the batch; this is also what fills the cache."""
+    rejected = F.size("reasons") > 0
+    flagged = F.size("warnings") > 0
+    row = cleaned.agg(
+        F.count("*"), F.count_if(rejected), F.count_if(~rejected & flagged)
+    ).collect()[0]
+    outcome = Outcome(records=row[0], quarantined=row[1])
+    if row[1]:
+        reasons = cleaned.where(rejected).select(F.explode("reasons").alias("r")).groupBy("r").count()
+        outcome.reasons = Counter({r["r"]: r["count"] for r in reasons.collect()})
+    if row[2]:
+        warned = cleaned.where(~rejected & flagged).select(F.explode("warnings").alias("w")).groupBy("w").count()
+        outcome.warnings = Counter({r["w"]: r["count"] for r in warned.collect()})
+    return outcome
+
+
+def insert_rejected(lake: Lake, entity: Entity, cleaned: DataFrame) -> None:
+    """Append the rejected records that quarantine does not hold yet. The caller holds the silver lock."""
+    table = quarantine.TABLE
+    rows = quarantine.rejected(cleaned, entity.name)
+    if lake.exists(table):
+        known = lake.read(table).select("record_id")
+        rows = rows.join(known, "record_id", how="left_anti").select(*table.select())
+        if rows.isEmpty():
+            return
+    lake.append(table, rows.coalesce(1))
+
+
+def replace(lake: Lake, entity: Entity, frames: list[DataFrame], line_files: list[DataFrame]) -> Outcome:
+    """Overwrite an entity's silver table and its quarantine with what all its records, `frames`, amount to.
+
+    Reads neither. `line_files` are the current files of its sources keyed by line. The caller holds the silver lock.
+    """
+    table = entity.table
+    lake.recreate(table)
+    if not frames:
+        _replace_rejected(lake, entity, None)
+        return Outcome()
+    cleaned = reduce(DataFrame.unionByName, frames).persist()
+    try:
+        outcome = _counted(cleaned)
+        _replace_rejected(lake, entity, cleaned)
+        valid = cleaned.where(F.size("reasons") == 0)
+        if line_files:
+            valid = _without_former_content(valid, reduce(DataFrame.unionByName, line_files))
+        _publish_valid(lake, table, valid, outcome, None)
+        return outcome
+    finally:
+        cleaned.unpersist()
+
+
+def _without_former_content(valid: DataFrame, current_files: DataFrame) -> DataFrame:
+    joined = valid.join(F.broadcast(current_files), "file", how="left")
+    is_current = F.col("current_landed_at").isNull() | (F.col("landed_at") == F.col("current_landed_at"))
+    return joined.where(is_current).drop("current_landed_at")
+
+
+def _replace_rejected(lake: Lake, entity: Entity, cleaned: DataFrame | None) -> None:
+    table = quarantine.TABLE
+    if not lake.exists(table):
+        lake.create(table)
+    if cleaned is None:
+        lake.delta(table).delete(F.col("entity") == entity.name)
+        return
+    rows = quarantine.rejected(cleaned, entity.name).coalesce(1)
+    rows.write.format("delta").mode("overwrite").option("replaceWhere", f"entity = '{entity.name}'").save(lake.path(table))
+
+
+# --- valid records ---------------------------------------------------------------------------------
+
+
+def _publish_valid(
+    lake: Lake, table: Table, valid: DataFrame, outcome: Outcome, current_files: DataFrame | None
+) -> None:
+    lake.create(table)
+    date_column = F.col("date") if "date" in table.partition_by else F.lit(None).cast("date")
+    narrow = valid.select(*table.keys, "record_id", "content_hash", *ORDER, date_column.alias("date"))
+    if current_files is not None:
+        narrow = _of_current_content(narrow, current_files)
+    ranked = ranked_versions(narrow, table.keys).persist()
+    try:
+        counts = ranked.groupBy("place").count().collect()
+        by_place = {row["place"]: row["count"] for row in counts}
+        outcome.duplicate += by_place.get("duplicate", 0)
+        outcome.superseded += by_place.get("superseded", 0)
+        former = outcome.records - outcome.quarantined - sum(by_place.values())
+        outcome.superseded += former  # lines of a file's former content
+        decided = _against_stored(lake, table, ranked.where("place = 'greatest'"), outcome, current_files)
+        outcome.dates |= decided.dates
+        has_losers = former > 0 or sum(by_place.values()) > by_place.get("greatest", 0)
+        _write(lake, table, valid, decided, _losers(valid, ranked, former) if has_losers else None)
+    finally:
+        ranked.unpersist()
+
+
+def _losers(valid: DataFrame, ranked: DataFrame, former: int) -> DataFrame:
+    """record_id of the valid records that are not the greatest of their key."""
+    if former:
+        return valid.join(ranked.where("place = 'greatest'").select("record_id"), "record_id", how="left_anti")
+    return ranked.where("place <> 'greatest'")
+
+
+def _of_current_content(narrow: DataFrame, current_files: DataFrame) -> DataFrame:
+    current = F.broadcast(current_files)
+    return narrow.join(current, "file", how="inner").where(F.col("landed_at") == F.col("current_landed_at")).drop("current_landed_at")
+
+
+def ranked_versions(narrow: DataFrame, keys: tuple[str, ...]) -> DataFrame:
+    """Adds `place`: `greatest` of its key; else `duplicate` if a later version of the key has the same content; else `superseded`."""
+    newest_first = [F.col(name).desc_nulls_last() for name in ORDER]
+    of_key = Window.partitionBy(*keys).orderBy(*newest_first)
+    of_content = Window.partitionBy(*keys, "content_hash").orderBy(*newest_first)
+    ranked = narrow.select("*", F.row_number().over(of_key).alias("_n"), F.row_number().over(of_content).alias("_same"))
+    place = F.when(F.col("_n") == 1, "greatest").when(F.col("_same") > 1, "duplicate").otherwise("superseded")
+    return ranked.withColumn("place", place).drop("_n", "_same")
+
+
+@dataclass
+class _Decided:
+    """The records to write, and what they replace."""
+
+    rows: DataFrame | None
+    """(keys, record_id, action): NULL frame means every valid record, onto an empty table."""
+    count: int = 0
+    replaces: bool = False
+    deletes: int = 0
+    dates: set[date] = field(default_factory=set)
+
+
+def _against_stored(
+    lake: Lake, table: Table, greatest: DataFrame, outcome: Outcome, current_files: DataFrame | None
+) -> _Decided:
+    """Which of the batch's greatest versions beat what is stored."""
+    if lake.snapshot(table).count() == 0:
+        summary = greatest.agg(F.count("*"), F.collect_set("date")).collect()[0]
+        outcome.applied += summary[0]
+        return _Decided(rows=None, count=summary[0], dates=set(summary[1]))
+    stored_date = F.col("date") if "date" in table.partition_by else F.lit(None).cast("date")
+    stored = lake.read(table).select(
+        *table.keys,
+        order_of().alias("stored_order"),
+        F.col("content_hash").alias("stored_hash"),
+        stored_date.alias("stored_date"),
+        *(["file", "landed_at"] if current_files is not None else []),
+    )
+    mine = greatest.select(*table.keys, "record_id", "content_hash", order_of().alias("new_order"), "date")
+    joined = mine.join(stored.drop("file", "landed_at"), list(table.keys), how="left")
+    action = F.when(F.col("stored_order").isNull(), "insert").when(F.col("new_order") > F.col("stored_order"), "update")
+    same = F.when(F.col("content_hash") == F.col("stored_hash"), "duplicate").otherwise("superseded")
+    known = F.when(F.col("new_order") == F.col("stored_order"), "replayed")
+    decided = joined.select(
+        *table.keys, "record_id", "date", "stored_date", F.coalesce(action, known, same).alias("action")
+    )
+    if current_files is not None:
+        decided = decided.unionByName(_of_former_content(table, stored, mine, current_files))
+    decided = decided.persist()
+    tally = {row["action"]: row for row in decided.groupBy("action").agg(
+        F.count("*").alias("n"), F.collect_set("date").alias("new"), F.collect_set("stored_date").alias("old")
+    ).collect()}
+    inserts, updates, deletes = (tally[a]["n"] if a in tally else 0 for a in ("insert", "update", "delete"))
+    for place in ("duplicate", "superseded"):
+        setattr(outcome, place, getattr(outcome, place) + (tally[place]["n"] if place in tally else 0))
+    # A replayed record is the stored row itself: applied, and nothing to write.
+    outcome.applied += inserts + updates + (tally["replayed"]["n"] if "replayed" in tally else 0)
+    outcome.deleted += deletes
+    dates = {d for a in ("insert", "update", "delete") if a in tally for d in (*tally[a]["new"], *tally[a]["old"])}
+    writes = decided.where(F.col("action").isin("insert", "update", "delete"))
+    return _Decided(writes, inserts + updates + deletes, updates + deletes > 0, deletes, dates)
+
+
+def _of_former_content(table: Table, stored: DataFrame, mine: DataFrame, current_files: DataFrame) -> DataFrame:
+    """Stored rows of a file whose content was replaced, where the new content has no valid row in their place."""
+    former = stored.join(F.broadcast(current_files), "file", how="inner").where(
+        F.col("landed_at") < F.col("current_landed_at")
+    )
+    gone = former.join(mine.select(*table.keys), list(table.keys), how="left_anti")
+    nothing = F.lit(None).cast("string")
+    return gone.select(
+        *table.keys, nothing.alias("record_id"), F.lit(None).cast("date").alias("date"), "stored_date",
+        F.lit("delete").alias("action"),
+    )
+
+
+def _write(lake: Lake, table: Table, valid: DataFrame, decided: _Decided, losers: DataFrame | None) -> None:
+    """Append where nothing stored is replaced, else MERGE: an append is one job, a MERGE three."""
+    if decided.count == 0:
+        return
+    if decided.rows is None:
+        rows = valid if losers is None else valid.join(losers.select("record_id"), "record_id", how="left_anti")
+    else:
+        upserts = decided.rows.where(F.col("action") != "delete").select("record_id")
+        rows = valid.join(upserts, "record_id", how="left_semi")
+    rows = rows.select(*table.select())
+    if decided.replaces:
+        _merge(lake, table, rows, decided)
+    else:
+        lake.append(table, rows.repartition(*table.partition_by) if table.partition_by else rows.coalesce(1))
+
+
+def _merge(lake: Lake, table: Table, rows: DataFrame, decided: _Decided) -> None:
+    source = rows.withColumn("_delete", F.lit(False))
+    if decided.deletes and decided.rows is not None:
+        nulls = [F.lit(None).cast(c.type).alias(c.name) for c in table.columns if c.name not in table.keys]
+        gone = decided.rows.where(F.col("action") == "delete").select(*table.keys, *nulls, F.lit(True).alias("_delete"))
+        source = source.unionByName(gone)
+    condition = " AND ".join(f"t.{key} = s.{key}" for key in table.keys)
+    if table.partition_by and len(decided.dates) <= _MOST_LITERAL_DATES:
+        # Old and new dates: pruned to the new ones only, a key whose date moved would stand twice.
+        literals = ", ".join(f"DATE'{d.isoformat()}'" for d in sorted(decided.dates))
+        condition = f"t.date IN ({literals}) AND {condition}"
+    values: dict[str, str | Column] = {name: f"s.{name}" for name in table.column_names}
+    merge = lake.delta(table).alias("t").merge(source.alias("s"), condition)
+    if decided.deletes:
+        merge = merge.whenMatchedDelete("s._delete")
+    merge.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values).execute()

@@ -1,0 +1,46 @@
+"""ops.runs: one row a run, which monitoring reads; written without a JVM so that a failed run is logged too."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pyarrow as pa
+from deltalake import write_deltalake
+
+from saleslake.lake import Lake
+
+SCHEMA = pa.schema(
+    [
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("command", pa.string(), nullable=False),
+        pa.field("started_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("ended_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("error", pa.string()),
+        pa.field("records_processed_count", pa.int64(), nullable=False),
+        pa.field("records_dropped_count", pa.int64(), nullable=False),
+        pa.field("execution_time_seconds", pa.float64(), nullable=False),
+        pa.field("retry_attempts", pa.int64(), nullable=False),
+        pa.field("partitions_written", pa.int64(), nullable=False),
+        pa.field("summary", pa.string(), nullable=False),
+    ]
+)
+"""records_processed: landed in this run; records_dropped: of these quarantined; summary: the run's summary as JSON."""
+
+
+def path(lake: Lake) -> str:
+    return lake.folder("tables", "ops", "runs")
+
+
+def append(lake: Lake, **row: Any) -> None:
+    """Append one run. `started_at` is a UTC datetime; the end is now."""
+    ended = datetime.now(timezone.utc)
+    full = {
+        "run_id": lake.run_id,
+        "ended_at": ended,
+        "execution_time_seconds": (ended - row["started_at"]).total_seconds(),
+        **row,
+    }
+    table = pa.Table.from_pylist([full], schema=SCHEMA)
+    write_deltalake(path(lake), table, mode="append")

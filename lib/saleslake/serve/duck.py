@@ -1,0 +1,59 @@
+"""DuckDB over the Delta tables, through delta-rs: no JVM, read-only, every table as `layer.name`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+from deltalake import DeltaTable
+
+from saleslake.config import PROJECT_ROOT
+from saleslake.lake import Lake
+
+VIEWS = PROJECT_ROOT / "sql" / "duckdb" / "views.sql"
+
+
+def tables(lake: Lake) -> dict[str, str]:
+    """`layer.name` → path of every Delta table of the lakehouse."""
+    found = {}
+    for layer in ("bronze", "silver", "gold", "ops"):
+        folder = Path(lake.folder("tables", layer))
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            if DeltaTable.is_deltatable(str(path)):
+                found[f"{layer}.{path.name}"] = str(path)
+    return found
+
+
+@contextmanager
+def connect(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in which every table and every view of `sql/duckdb/views.sql` can be queried and nothing written."""
+    connection = duckdb.connect()
+    try:
+        connection.execute("set timezone = 'UTC'")
+        there = tables(lake)
+        for name, path in there.items():
+            layer, table = name.split(".")
+            connection.execute(f"create schema if not exists {layer}")
+            source = f"_{layer}_{table}"
+            connection.register(source, DeltaTable(path).to_pyarrow_dataset())
+            connection.execute(f'create view {layer}."{table}" as select * from {source}')
+        for view in view_statements():
+            if all(name in there for name in _used(view)):
+                connection.execute(view)
+        yield connection
+    finally:
+        connection.close()
+
+
+def view_statements() -> list[str]:
+    """The statements of `sql/duckdb/views.sql`."""
+    text = "\n".join(line for line in VIEWS.read_text().splitlines() if not line.startswith("--"))
+    return [statement.strip() for statement in text.split(";") if statement.strip()]
+
+
+def _used(view: str) -> set[str]:
+    body = view.split(" as", 1)[1]
+    words = {word.strip("(),") for word in body.split()}
+    return {word for word in words if word.split(".")[0] in ("silver", "gold") and word.count(".") == 1}

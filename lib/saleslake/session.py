@@ -1,0 +1,106 @@
+"""Builds the SparkSession: what results depend on is set here, what the machine decides is found.
+
+Under `spark-submit` the JVM is already up, so memory and JARs come from `spark-defaults.conf` (written
+into the environment by `make install`) or the command line; started from Python they are set here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+
+from saleslake import __version__
+from saleslake.config import Settings
+from saleslake.errors import ConfigError
+from saleslake.machine import cores, heap_megabytes, java_problem
+
+# Results depend on these, so nothing outside may change them.
+_SEMANTICS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.json.enableExactStringParsing": "true",
+    "spark.sql.json.enablePartialResults": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # A partition is replaced only by name, never because a frame happens to hold none of its rows.
+    "spark.sql.sources.partitionOverwriteMode": "static",
+}
+
+_DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
+
+def build_session(settings: Settings, app_name: str = "saleslake", run_id: str = "") -> SparkSession:
+    """The session of this process, started if need be.
+
+    Raises ConfigError if no usable Java is found; the message says what to install.
+    """
+    running = SparkContext._active_spark_context is not None
+    under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
+    if not running and not under_submit:
+        problem = java_problem()
+        if problem:
+            raise ConfigError(problem)
+    builder = SparkSession.builder.appName(app_name)
+    for name, value in (_tuning(settings) | _DELTA | _SEMANTICS | settings.spark.conf).items():
+        builder = builder.config(name, value)
+    if not running and not under_submit:
+        builder = builder.master(settings.spark.master or f"local[{cores()}]")
+        builder = builder.config("spark.driver.memory", settings.spark.driver_memory or f"{heap_megabytes()}m")
+        builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
+        with _stderr_to(Path(settings.data) / "logs" / "spark-jvm.log"):
+            spark = builder.getOrCreate()
+    else:
+        spark = builder.getOrCreate()
+    spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", signature(run_id))
+    return spark
+
+
+def signature(run_id: str) -> str:
+    """What every commit of saleslake carries as user metadata; commits without it are somebody else's."""
+    return f"saleslake {__version__} run={run_id}"
+
+
+def _tuning(settings: Settings) -> dict[str, str]:
+    """Sized for the machine; `[spark.conf]` overrides each line."""
+    n = cores()
+    return {
+        # One reducer a core: the tables here are small beside Spark's default of 200, and AQE only merges.
+        "spark.sql.shuffle.partitions": str(n),
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(n),
+        "spark.sql.files.maxPartitionBytes": "64m",
+        "spark.sql.files.openCostInBytes": "1m",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.databricks.delta.stats.collect.using.tableSchema": "true",
+        "spark.sql.streaming.numRecentProgressUpdates": "2",
+        "spark.sql.streaming.metricsEnabled": "false",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "parquet.compression.codec.zstd.level": "1",
+    }
+
+
+class _stderr_to:
+    """While a JVM is launched its stderr goes to a file: what Java and Spark print belongs in the log."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        sys.stderr.flush()
+        self.saved = os.dup(2)
+        target = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(target, 2)
+        os.close(target)
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self.saved, 2)
+        os.close(self.saved)

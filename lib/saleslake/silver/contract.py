@@ -1,0 +1,104 @@
+"""What every silver entity has in common: lineage columns, the rules of reading, and the shape of a cleaned frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, functions as F
+
+from saleslake.config import Settings, Severity, Source
+from saleslake.rules import Rule, RuleInfo, apply_rules, with_severities
+from saleslake.silver.reading import Fields
+from saleslake.table import LONG, NAMES, STRING, TIMESTAMP, Column, Table
+
+LINEAGE_COLUMNS = (
+    Column("warnings", NAMES, "names of the rules broken with severity warn, sorted", nullable=False),
+    Column("source", STRING, "source that the winning record came from", nullable=False),
+    Column("record_id", STRING, "bronze record that won", nullable=False),
+    Column("content_hash", STRING, "hash of that record's bytes", nullable=False),
+    Column("version_time", TIMESTAMP, "version time of that record, UTC; NULL where the source has none"),
+    Column("landed_at", TIMESTAMP, "when it landed, UTC", nullable=False),
+    Column("file", STRING, "file or page it stands in", nullable=False),
+    Column("ordinal", LONG, "its number within file", nullable=False),
+    Column("run_id", STRING, "run that landed it", nullable=False),
+)
+
+ORDER = ("version_time", "landed_at", "file", "ordinal")
+"""Which version of a key wins: the greatest of these, NULL smallest."""
+
+CDF = {"delta.enableChangeDataFeed": "true"}
+
+QUARANTINE_COLUMNS = ("key", "raw", "header", "reasons", "details")
+"""What a cleaned frame has beside the table's own columns."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One silver table and how records become its rows.
+
+    `clean`: (records as read, source, settings) -> the table's columns plus QUARANTINE_COLUMNS, grain unchanged.
+    `required`: our names of the columns a CSV file must have.
+    """
+
+    table: Table
+    fields: Fields
+    required: tuple[str, ...]
+    rules: tuple[RuleInfo, ...]
+    clean: Callable[[DataFrame, Source, Settings], DataFrame]
+    version_columns: tuple[str, ...] = ()
+    """Columns that `version` of a source may name."""
+
+    @property
+    def name(self) -> str:
+        return self.table.name
+
+
+READING_RULES = (
+    RuleInfo("unreadable", "error", True, "the record is no JSON object, or its CSV quoting is broken, or its bytes are no text"),
+    RuleInfo("extra_fields", "error", False, "the CSV line has more fields than its header"),
+    RuleInfo("short_fields", "warn", False, "the CSV line has fewer fields than its header"),
+    RuleInfo("key_missing", "error", True, "no readable key"),
+)
+
+
+def severities(entity: str, source: Source, settings: Settings) -> dict[str, Severity]:
+    """`[rules.<entity>]` with the source's own `rules` over it."""
+    return {**settings.rules.get(entity, {}), **source.rules}  # type: ignore[dict-item]
+
+
+def reading_rules(key: SparkColumn) -> list[Rule]:
+    """The rules every entity has; conditions over the columns of `read_records`."""
+    readable = F.col("unreadable").isNull()
+    return [
+        Rule("unreadable", ~readable, F.concat(F.lit("record: "), F.col("unreadable")), fixed=True),
+        Rule("extra_fields", F.col("extra_fields"), F.lit("more fields than the header")),
+        Rule("short_fields", F.col("short_fields"), F.lit("fewer fields than the header"), "warn"),
+        Rule("key_missing", readable & key.isNull(), F.lit("key missing or unreadable"), fixed=True),
+    ]
+
+
+def judged(
+    frame: DataFrame, key: SparkColumn, rules: Sequence[Rule], table: Table, severity: dict[str, Severity]
+) -> DataFrame:
+    """Apply the reading rules and the entity's own, and end in the contract's columns. Grain unchanged.
+
+    `key` is the text that quarantine shows. Where the record cannot be read only `unreadable` is named:
+    everything else about it follows from that.
+    """
+    readable = F.col("unreadable").isNull()
+    own = [Rule(r.name, readable & r.condition, r.message, r.severity, r.fixed) for r in rules]
+    marked = apply_rules(frame.withColumn("key", key), with_severities([*reading_rules(key), *own], severity))
+    kept = [F.col(name) for name in QUARANTINE_COLUMNS]
+    return marked.select(*[c for c in table.select()], *kept)
+
+
+def line_key() -> SparkColumn:
+    """Key of a record whose source has none: where it stands."""
+    return F.concat_ws("#", "file", F.col("ordinal").cast("string"))
+
+
+def unreadable_text(what: str, text: SparkColumn) -> SparkColumn:
+    """A message like `quantity: 'abc' cannot be read`."""
+    return F.concat(F.lit(f"{what}: "), F.coalesce(F.concat(F.lit("'"), text, F.lit("' cannot be read")), F.lit("missing")))

@@ -1,0 +1,81 @@
+"""Which records of an API window are already there, and so need not land again."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window, functions as F
+
+from saleslake import bronze
+from saleslake.lake import Lake
+from saleslake.publish import order_of
+from saleslake.silver import quarantine
+from saleslake.silver.contract import ORDER, Entity
+
+
+def units_to_land(lake: Lake, entity: Entity, source: str, window: DataFrame) -> set[str]:
+    """Units (pages) of a fetched window that hold anything bronze must have.
+
+    `window` is the cleaned frame of all its pages, with `unit`. A page is left out whole or lands whole. A record
+    is known if silver, or an open quarantine row, holds its content for its key now; one that another version in the
+    window beats is known if bronze has its content. A page that lands takes along the pages with the window's winners
+    of its keys: else an old version would land anew after the winner that was left out.
+    """
+    marked = _marked(lake, entity, source, window).persist()
+    try:
+        unknown = {row[0] for row in marked.where("NOT known").select("unit").distinct().collect()}
+        winners = marked.where("is_winner").select(*entity.table.keys, F.col("unit").alias("winner_unit"))
+        beaten = marked.where("valid AND NOT is_winner").select(*entity.table.keys, "unit")
+        pairs = {(r[0], r[1]) for r in beaten.join(winners, list(entity.table.keys)).select("unit", "winner_unit").distinct().collect()}
+    finally:
+        marked.unpersist()
+    while True:
+        more = {winner for unit, winner in pairs if unit in unknown and winner not in unknown}
+        if not more:
+            return unknown
+        unknown |= more
+
+
+def _marked(lake: Lake, entity: Entity, source: str, window: DataFrame) -> DataFrame:
+    """Adds valid, is_winner (of its key in the window) and known to: keys, unit, content_hash."""
+    keys = list(entity.table.keys)
+    newest_first = Window.partitionBy(*keys).orderBy(*[F.col(name).desc_nulls_last() for name in ORDER])
+    valid = F.size("reasons") == 0
+    rows = window.select(*keys, "key", "unit", "content_hash", *ORDER, valid.alias("valid"))
+    first = F.row_number().over(newest_first) == 1
+    ranked = rows.where("valid").withColumn("is_winner", first).unionByName(
+        rows.where("NOT valid").withColumn("is_winner", F.lit(False))
+    )
+    held = lake.read(entity.table).select(*keys, "content_hash", F.lit(True).alias("in_silver"))
+    landed = lake.read(bronze.table_of(source)).where("kind = 'record'").select("content_hash").distinct()
+    landed = landed.withColumn("in_bronze", F.lit(True))
+    open_ = open_quarantine(lake, entity).where(F.col("source") == source).select("content_hash").distinct()
+    open_ = open_.withColumn("in_quarantine", F.lit(True))
+    joined = (
+        ranked.join(held, [*keys, "content_hash"], how="left")
+        .join(open_, "content_hash", how="left")
+        .join(landed, "content_hash", how="left")
+    )
+    known = (
+        F.when(~F.col("valid"), F.col("in_quarantine"))
+        .when(F.col("is_winner"), F.col("in_silver"))
+        .otherwise(F.col("in_bronze"))
+    )
+    return joined.withColumn("known", F.coalesce(known, F.lit(False)))
+
+
+def open_quarantine(lake: Lake, entity: Entity) -> DataFrame:
+    """Quarantine rows of an entity that no stored row of their key has overtaken. Grain: one row a rejected record."""
+    table = quarantine.TABLE
+    if not lake.exists(table):
+        lake.create(table)
+    rows = lake.read(table).where(F.col("entity") == entity.name).withColumn("landed_at", F.col("first_seen"))
+    stored = lake.read(entity.table).select(
+        F.col(entity.table.keys[0]).alias("key"), order_of().alias("stored_order"), "source"
+    )
+    joined = rows.alias("q").join(
+        stored.alias("s").select("key", "stored_order", F.col("source").alias("stored_source")), "key", how="left"
+    )
+    same_table_row = F.lit(True) if len(entity.table.keys) == 1 else F.col("stored_source") == F.col("source")
+    overtaken = F.coalesce(same_table_row & (F.col("stored_order") > order_of()), F.lit(False))
+    return joined.groupBy("record_id", "source", "key", "content_hash").agg(
+        F.max(overtaken).alias("overtaken")
+    ).where("NOT overtaken")

@@ -1,0 +1,38 @@
+"""silver.quarantine: one row a rejected record, with every reason; insert-only."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, functions as F
+
+from saleslake.table import LONG, NAMES, STRING, TIMESTAMP, Column, Table
+
+TABLE = Table(
+    layer="silver",
+    name="quarantine",
+    grain="one row a rejected record",
+    keys=("record_id",),
+    columns=(
+        Column("record_id", STRING, "bronze record that was rejected", nullable=False),
+        Column("entity", STRING, "silver table it was meant for", nullable=False),
+        Column("source", STRING, "source it came from", nullable=False),
+        Column("key", STRING, "its key, where that could be read"),
+        Column("reasons", NAMES, "names of the rules broken with severity error, sorted", nullable=False),
+        Column("details", NAMES, "what was found, a message a reason", nullable=False),
+        Column("raw", STRING, "the record's text as received"),
+        Column("header", STRING, "the header line of its CSV file"),
+        Column("content_hash", STRING, "hash of its bytes", nullable=False),
+        Column("version_time", TIMESTAMP, "its version time, UTC, where that could be read"),
+        Column("first_seen", TIMESTAMP, "when it landed, UTC", nullable=False),
+        Column("file", STRING, "file or page it stands in", nullable=False),
+        Column("ordinal", LONG, "its number within file", nullable=False),
+        Column("run_id", STRING, "run that landed it", nullable=False),
+    ),
+    partition_by=("entity",),
+    constraints={"has_a_reason": "size(reasons) > 0"},
+)
+
+
+def rejected(cleaned: DataFrame, entity: str) -> DataFrame:
+    """Grain: one row a rejected record. Takes a cleaned frame of `entity`."""
+    bad = cleaned.where(F.size("reasons") > 0)
+    return bad.withColumns({"entity": F.lit(entity), "first_seen": F.col("landed_at")}).select(*TABLE.select())

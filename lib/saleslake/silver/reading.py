@@ -1,0 +1,300 @@
+"""Bronze to named text: one row a record in, one row a record out, every mapped field a string.
+
+The only parse of the data. JSON fields arrive as the text of their value, so numbers keep every digit;
+CSV fields are found by header name, never by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, functions as F, types as T
+
+from saleslake.config import Source
+from saleslake.errors import ConfigError
+from saleslake.sources.files import header_names
+
+LINEAGE = ("record_id", "source", "file", "ordinal", "landed_at", "run_id", "content_hash")
+"""Columns of bronze that travel with every record."""
+
+EXACT = T.DecimalType(38, 18)
+"""How numbers leave the parser: wide enough that rounding and overflow of money can be told afterwards."""
+
+_END = "__end_of_saleslake_record__"
+_OPTIONS = {
+    # RFC 8259, nothing more lenient.
+    "allowSingleQuotes": "false",
+    "allowNonNumericNumbers": "false",
+    # With Spark's default locale a number in a JSON string loses its commas: "12,50" would become 1250.
+    # This one has no comma in its numbers, so such a text is not read here and is judged as text.
+    "locale": "en-CH",
+}
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What to read of a record: texts and numbers of its header and of each of its lines (`items`)."""
+
+    texts: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
+    line_texts: tuple[str, ...] = ()
+    line_numbers: tuple[str, ...] = ()
+
+
+def read_records(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
+    """Grain: one row a bronze record. Columns: LINEAGE, `raw`, `header`, a string for each text field, and
+
+    - for each number `x`: `x` (EXACT, NULL if unreadable) and `x_text` (its text where `x` is NULL and something stands there);
+    - `unreadable` (why the record as a whole cannot be read, or NULL), `extra_fields` and `short_fields`
+      (a CSV line longer or shorter than its header);
+    - where lines are asked for, `items`: an array of structs with the line fields as above and
+      `is_object`; NULL if there is no array.
+    """
+    if source.format == "csv":
+        return _with_defaults(_from_csv(bronze, source, fields), source, fields)
+    return _with_defaults(_from_json(bronze, source, fields), source, fields)
+
+
+def theirs(source: Source, name: str) -> str:
+    """The source's own name of one of our fields."""
+    return source.mapping.get(name, _JSON_NAMES.get(name, name) if source.format != "csv" else name)
+
+
+_JSON_NAMES = {
+    "order_source": "metadata.source",
+    "promo": "metadata.promo",
+    "items.quantity": "qty",
+    "items.sku": "sku",
+    "items.price": "price",
+}
+"""Where a field lies in the API's JSON unless the mapping says otherwise."""
+
+
+def _with_defaults(named: DataFrame, source: Source, fields: Fields) -> DataFrame:
+    filled = {}
+    for name, value in source.defaults.items():
+        if name in fields.texts:
+            filled[name] = F.coalesce(F.when(F.trim(F.col(name)) != "", F.col(name)), F.lit(value))
+        elif name in fields.numbers:
+            given = F.col(name).isNotNull() | F.col(f"{name}_text").isNotNull()
+            filled[name] = F.when(given, F.col(name)).otherwise(F.lit(value).try_cast(EXACT))
+    return named.withColumns(filled) if filled else named
+
+
+# --- JSON ------------------------------------------------------------------------------------------
+
+
+def _from_json(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
+    tree: dict[str, Any] = {}
+    for name in fields.texts:
+        _plant(tree, theirs(source, name), T.StringType())
+    for name in fields.numbers:
+        _plant(tree, theirs(source, name), EXACT)
+    if fields.line_texts:
+        _plant(tree, theirs(source, "items"), T.ArrayType(_line_struct(source, fields, EXACT)))
+    record = T.StructType([*_struct(tree).fields, T.StructField(_END, T.StringType())])
+    # The record stands in an array before a sentinel: text after the record, or a second object on the
+    # line, breaks or lengthens the array; on its own Spark's parser would stop after the first object.
+    wrapped = F.concat(F.lit("["), F.col("raw"), F.lit(f',{{"{_END}":"1"}}]'))
+    parsed = F.from_json(wrapped, T.ArrayType(record), _OPTIONS)
+    # A generator is evaluated once; a struct selected from twice would be parsed twice.
+    frame = bronze.select(*LINEAGE, "raw", "header", "defect", F.inline(F.array(F.struct(parsed.alias("_p")))))
+    first = F.get("_p", F.lit(0))
+    whole = (F.size("_p") == 2) & F.get("_p", F.lit(1))[_END].eqNullSafe("1") & first.isNotNull()
+    whole = F.coalesce(whole & ~F.col("raw").contains(_END), F.lit(False))
+    columns = [_walk(first, theirs(source, name)).alias(name) for name in fields.texts]
+    for name in fields.numbers:
+        value = _walk(first, theirs(source, name))
+        columns += [_number(value, F.get_json_object("raw", _json_path(theirs(source, name))), name)]
+    if fields.line_texts:
+        columns.append(_json_lines(_walk(first, theirs(source, "items")), F.col("raw"), source, fields).alias("items"))
+    read = frame.select(
+        *LINEAGE,
+        "raw",
+        "header",
+        F.coalesce("defect", F.when(~whole, F.lit("json_invalid"))).alias("unreadable"),
+        F.lit(False).alias("extra_fields"),
+        F.lit(False).alias("short_fields"),
+        *columns,
+    )
+    return _unpacked(read, fields)
+
+
+def _number(value: Column, text: Column, name: str) -> Column:
+    """A number and, only where it is NULL, its text: the text costs another parse, so it is asked for lazily."""
+    fallback = F.when(value.isNull(), text)
+    return F.struct(F.coalesce(value, fallback.try_cast(EXACT)).alias("exact"), fallback.alias("text")).alias(f"_{name}")
+
+
+def _unpacked(read: DataFrame, fields: Fields) -> DataFrame:
+    for name in fields.numbers:
+        exact, text = F.col(f"_{name}")["exact"], F.col(f"_{name}")["text"]
+        read = read.withColumns({name: exact, f"{name}_text": F.when(exact.isNull(), text)}).drop(f"_{name}")
+    return read
+
+
+def _json_lines(items: Column, raw: Column, source: Source, fields: Fields) -> Column:
+    """The lines; re-read one by one as text only where Spark's parser gave up on one of them."""
+    suspicious = items.isNull() | F.exists(items, lambda item: _any_null(item, source, fields))
+    array = F.from_json(F.get_json_object(raw, _json_path(theirs(source, "items"))), T.ArrayType(T.StringType()), _OPTIONS)
+
+    def plain(item: Column) -> Column:
+        none = F.lit(None).cast("string")
+        return _line(item, F.lit(True), source, fields, exact=lambda value: value, text=lambda _: none)
+
+    return F.when(suspicious, F.transform(array, lambda element: _text_line(element, source, fields))).otherwise(F.transform(items, plain))
+
+
+def _text_line(element: Column, source: Source, fields: Fields) -> Column:
+    is_object = F.coalesce(element.startswith("{"), F.lit(False))
+    item = F.from_json(F.when(is_object, element), _line_struct(source, fields, T.StringType()), _OPTIONS)
+    return _line(item, is_object, source, fields, exact=lambda text: text.try_cast(EXACT), text=lambda text: text)
+
+
+def _line(
+    item: Column,
+    is_object: Column,
+    source: Source,
+    fields: Fields,
+    exact: Callable[[Column], Column],
+    text: Callable[[Column], Column],
+) -> Column:
+    columns = [_walk(item, theirs(source, f"items.{name}")).alias(name) for name in fields.line_texts]
+    for name in fields.line_numbers:
+        value = _walk(item, theirs(source, f"items.{name}"))
+        columns += [exact(value).alias(name), F.when(exact(value).isNull(), text(value)).alias(f"{name}_text")]
+    return F.struct(*columns, is_object.alias("is_object"))
+
+
+def _any_null(item: Column, source: Source, fields: Fields) -> Column:
+    broken = item.isNull()
+    for name in (*fields.line_texts, *fields.line_numbers):
+        broken = broken | _walk(item, theirs(source, f"items.{name}")).isNull()
+    return broken
+
+
+def _line_struct(source: Source, fields: Fields, number: T.DataType) -> T.StructType:
+    tree: dict[str, Any] = {}
+    for name in fields.line_texts:
+        _plant(tree, theirs(source, f"items.{name}"), T.StringType())
+    for name in fields.line_numbers:
+        _plant(tree, theirs(source, f"items.{name}"), number)
+    return _struct(tree)
+
+
+def _json_path(dotted: str) -> str:
+    return "$" + "".join(f"['{part}']" for part in dotted.split("."))
+
+
+def _walk(value: Column, dotted: str) -> Column:
+    for part in dotted.split("."):
+        value = value[part]
+    return value
+
+
+def _plant(tree: dict[str, Any], dotted: str, type_: T.DataType) -> None:
+    *parents, leaf = dotted.split(".")
+    for part in parents:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"mapping: {dotted!r} goes through {part!r}, which another mapping reads as a value")
+    if isinstance(tree.get(leaf), dict):
+        raise ConfigError(f"mapping: {dotted!r} is read as a value, but another mapping goes through it")
+    tree[leaf] = type_
+
+
+def _struct(tree: dict[str, Any]) -> T.StructType:
+    return T.StructType([T.StructField(k, _struct(v) if isinstance(v, dict) else v) for k, v in tree.items()])
+
+
+# --- CSV -------------------------------------------------------------------------------------------
+
+
+def _from_csv(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
+    headers = sorted(row[0] for row in bronze.select("header").distinct().collect() if row[0] is not None)
+    cells = csv_cells(F.col("raw"), source.delimiter, source.quote)
+    frame = bronze.select(*LINEAGE, "raw", "header", "defect", F.inline(F.array(F.struct(cells.alias("_c")))))
+    names = {header: header_names(header, source) for header in headers}
+    width = _by_header({header: F.lit(len(names[header])) for header in headers}, F.lit(0))
+
+    def cell(name: str) -> Column:
+        wanted = theirs(source, name)
+        at = {h: F.get("_c", F.lit(n.index(wanted))) for h, n in names.items() if wanted in n}
+        return _by_header(at, F.lit(None).cast("string"))
+
+    columns = [cell(name).alias(name) for name in fields.texts]
+    columns += [_text_number(cell(name), name) for name in fields.numbers]
+    if fields.line_texts:
+        # Orders as CSV carry their lines as JSON text in one column.
+        json_items = F.from_json(cell("items"), T.ArrayType(T.StringType()), _OPTIONS)
+        columns.append(F.transform(json_items, lambda element: _text_line(element, source, fields)).alias("items"))
+    malformed = F.col("_c").isNull()
+    read = frame.select(
+        *LINEAGE,
+        "raw",
+        "header",
+        F.coalesce("defect", F.when(malformed, F.lit("csv_malformed"))).alias("unreadable"),
+        F.coalesce(F.size("_c") > width, F.lit(False)).alias("extra_fields"),
+        F.coalesce(~malformed & (F.size("_c") < width), F.lit(False)).alias("short_fields"),
+        *columns,
+    )
+    return _unpacked(read, fields)
+
+
+def _text_number(text: Column, name: str) -> Column:
+    bare = F.trim(text)
+    given = F.when(bare != "", bare)
+    return F.struct(given.try_cast(EXACT).alias("exact"), given.alias("text")).alias(f"_{name}")
+
+
+def _by_header(values: dict[str, Column], otherwise: Column) -> Column:
+    chosen = otherwise
+    for header, value in values.items():
+        chosen = F.when(F.col("header") == header, value).otherwise(chosen)
+    return chosen
+
+
+def csv_cells(line: Column, delimiter: str, quote: str) -> Column:
+    """The cells of one RFC 4180 line as an array of strings; NULL if a quoted cell is not closed properly.
+
+    A quote inside an unquoted cell is a literal. No regular expression over the cell and no recursion,
+    so no line can overflow a stack: the pieces between delimiters are joined while a quote is open.
+    """
+    pieces = F.split(line, rf"\Q{delimiter}\E", -1)
+    q = F.lit(quote)
+
+    def closed(cell: Column) -> Column:
+        quotes = F.length(cell) - F.length(F.replace(cell, q, F.lit("")))
+        return (quotes % 2) == 0
+
+    def join(state: Column, piece: Column) -> Column:
+        is_open = state["open"].isNotNull()
+        cell = F.when(is_open, F.concat(state["open"], F.lit(delimiter), piece)).otherwise(piece)
+        unfinished = cell.startswith(q) & ~closed(cell)
+        return F.struct(
+            F.when(unfinished, state["done"]).otherwise(F.array_append(state["done"], cell)).alias("done"),
+            F.when(unfinished, cell).alias("open"),
+        )
+
+    start = F.struct(F.array().cast("array<string>").alias("done"), F.lit(None).cast("string").alias("open"))
+
+    def finish(state: Column) -> Column:
+        malformed = state["open"].isNotNull() | F.exists(state["done"], lambda c: c.startswith(q) & ~_well_quoted(c, q))
+        return F.when(~malformed, F.transform(state["done"], lambda c: _unquoted(c, q)))
+
+    return F.when(~line.contains(quote), pieces).otherwise(F.aggregate(pieces, start, join, finish))
+
+
+def _inner(cell: Column) -> Column:
+    return F.substring(cell, F.lit(2), F.length(cell) - 2)
+
+
+def _well_quoted(cell: Column, q: Column) -> Column:
+    doubled = F.concat(q, q)
+    return (F.length(cell) >= 2) & cell.endswith(q) & ~F.replace(_inner(cell), doubled, F.lit("")).contains(q)
+
+
+def _unquoted(cell: Column, q: Column) -> Column:
+    return F.when(cell.startswith(q), F.replace(_inner(cell), F.concat(q, q), q)).otherwise(cell)

@@ -1,0 +1,42 @@
+"""The entities there are. A sister table of your own is one module and one line here."""
+
+from __future__ import annotations
+
+from saleslake.config import Settings
+from saleslake.errors import ConfigError
+from saleslake.rules import check_settings
+from saleslake.silver import orders, products, stock, transactions, users
+from saleslake.silver.contract import Entity
+
+ENTITIES: dict[str, Entity] = {
+    entity.name: entity
+    for entity in (orders.ENTITY, transactions.ENTITY, users.ENTITY, products.ENTITY, stock.ENTITY)
+}
+
+
+def check(settings: Settings) -> None:
+    """Raise ConfigError for a rule, field or version column of the configuration that does not exist."""
+    for name, rules in settings.rules.items():
+        _known(f"{settings.config_file}: rules.{name}", name)
+        check_settings(f"{settings.config_file}: rules.{name}", ENTITIES[name].rules, rules)
+    for name, source in settings.sources.items():
+        _known(f"{settings.config_file}: sources.{name}.entity", source.entity)
+        entity = ENTITIES[source.entity]
+        where = f"{settings.config_file}: sources.{name}"
+        check_settings(f"{where}.rules", entity.rules, source.rules)
+        fields = entity.fields
+        known = {*fields.texts, *fields.numbers} | ({"items"} if fields.line_texts else set())
+        known |= {f"items.{field}" for field in (*fields.line_texts, *fields.line_numbers)}
+        for setting in ("mapping", "defaults"):
+            for field in getattr(source, setting):
+                if field not in known:
+                    raise ConfigError(f"{where}.{setting}.{field}: {source.entity} has no such column; it has: {', '.join(sorted(known))}")
+        if source.version and source.version not in entity.version_columns:
+            raise ConfigError(f"{where}.version: {source.version!r} is not one of: {', '.join(entity.version_columns)}")
+        if source.key == "line" and source.entity != "transactions":
+            raise ConfigError(f"{where}.key: 'line' is for transactions; {source.entity} needs its own key")
+
+
+def _known(where: str, entity: str) -> None:
+    if entity not in ENTITIES:
+        raise ConfigError(f"{where}: no entity {entity!r}; there are: {', '.join(sorted(ENTITIES))}")

@@ -1,0 +1,134 @@
+"""bronze → silver: what bronze has that silver has not seen, and the full refresh that re-decides everything.
+
+Bronze is read as a Delta stream that stops when it has caught up; its checkpoint is only progress, so
+losing it means a harmless replay.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame, functions as F
+
+from saleslake import bronze
+from saleslake.errors import SaleslakeError
+from saleslake.lake import Lake
+from saleslake.publish import Outcome, publish, replace
+from saleslake.silver.reading import read_records
+from saleslake.silver.registry import ENTITIES
+
+
+def catch_up(lake: Lake, source: str) -> Outcome:
+    """Bring what bronze.<source> has and silver has not seen to silver. Returns what became of it."""
+    table = bronze.table_of(source)
+    outcome = Outcome()
+    if not lake.exists(table):
+        return outcome
+    checkpoint = Path(lake.folder("checkpoints", "silver", source))
+    pin = lake.pin(table)
+    assert pin is not None
+    position = _position(checkpoint)
+    if position is not None and position[0] != pin[0]:
+        # Bronze was recreated: the old progress means nothing, and Spark would refuse to go on from it.
+        shutil.rmtree(checkpoint)
+    elif position is not None and position[1] > pin[1]:
+        return outcome
+    failures: list[BaseException] = []
+
+    def take(batch: DataFrame, _: int) -> None:
+        try:
+            outcome.add(decide(lake, source, batch))
+        except BaseException as e:
+            failures.append(e)
+            raise
+
+    stream = lake.spark.readStream.format("delta").load(lake.path(table)).writeStream.foreachBatch(take)
+    query = stream.option("checkpointLocation", str(checkpoint)).trigger(availableNow=True).start()
+    try:
+        query.awaitTermination()
+    except StreamingQueryException as e:
+        if failures:
+            raise failures[0] from None
+        raise SaleslakeError(f"{table.full_name}: cannot be read as a stream: {_first_line(e)}") from e
+    return outcome
+
+
+def _position(checkpoint: Path) -> tuple[str, int] | None:
+    """(bronze table id, first version not yet decided) by the newest committed batch; None if unknown."""
+    try:
+        newest = max(int(p.name) for p in (checkpoint / "commits").iterdir() if p.name.isdigit())
+        offset = json.loads((checkpoint / "offsets" / str(newest)).read_text().splitlines()[-1])
+        if offset["isStartingVersion"] or offset["index"] >= 0:
+            return None
+        return str(offset["reservoirId"]), int(offset["reservoirVersion"])
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
+
+
+def decide(lake: Lake, source: str, batch: DataFrame) -> Outcome:
+    """Clean and publish some of bronze.<source>'s rows. Safe to repeat."""
+    settings = lake.settings.sources[source]
+    outcome = publish(lake, ENTITIES[settings.entity], cleaned(lake, source, batch), touched_files(lake, source, batch))
+    structlog.get_logger().info(
+        "silver_published", source=source, entity=settings.entity, records=outcome.records, applied=outcome.applied,
+        duplicate=outcome.duplicate, superseded=outcome.superseded, quarantined=outcome.quarantined,
+        discarded_reasons=dict(outcome.reasons), warnings=dict(outcome.warnings), partitions=len(outcome.dates),
+    )
+    return outcome
+
+
+def cleaned(lake: Lake, source: str, rows: DataFrame) -> DataFrame:
+    """Bronze rows of a source as the cleaned frame of its entity. Grain: one row a record."""
+    settings = lake.settings.sources[source]
+    entity = ENTITIES[settings.entity]
+    records = read_records(rows.where(F.col("kind") == "record"), settings, entity.fields)
+    return entity.clean(records, settings, lake.settings)
+
+
+def touched_files(lake: Lake, source: str, batch: DataFrame | None) -> DataFrame | None:
+    """For a source keyed by line: files of the batch (None: all) and when their latest content landed."""
+    if lake.settings.sources[source].key != "line":
+        return None
+    latest = bronze.latest_files(bronze.controls(lake, source))
+    touched: set[str] = set(latest)
+    if batch is not None:
+        rows = batch.where(F.col("kind") == "window").select("raw").collect()
+        touched = {unit["file"] for row in rows for unit in json.loads(row["raw"])["units"]}
+    files: list[Any] = [(f, latest[f]["landed_at"]) for f in sorted(touched) if f in latest]
+    frame = lake.spark.createDataFrame(files, "file string, at string")
+    return frame.select("file", F.to_timestamp("at").alias("current_landed_at"))
+
+
+def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Outcome]:
+    """Re-decide everything of these entities (None: all) from bronze under the present rules, and overwrite.
+
+    Takes the silver lock before it reads bronze, so that no batch falls between; never reads silver, so it also
+    repairs. Returns the outcome per source.
+    """
+    chosen = list(ENTITIES) if entities is None else entities
+    outcomes: dict[str, Outcome] = {}
+    with lake.lock("silver"):
+        for name in chosen:
+            entity = ENTITIES[name]
+            sources = [s for s, settings in lake.settings.sources.items() if settings.entity == name]
+            landed = [s for s in sources if lake.exists(bronze.table_of(s))]
+            frames = [cleaned(lake, s, lake.read(bronze.table_of(s))) for s in landed]
+            files = [f for s in landed if (f := touched_files(lake, s, None)) is not None]
+            outcomes[name] = replace(lake, entity, frames, files)
+            structlog.get_logger().info(
+                "silver_rebuilt", entity=name, records=outcomes[name].records, applied=outcomes[name].applied,
+                quarantined=outcomes[name].quarantined,
+            )
+    return outcomes
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:300]
+
+
+__all__ = ["catch_up", "cleaned", "decide", "full_refresh", "touched_files"]

@@ -1,0 +1,60 @@
+"""What a lakehouse holds and where it stands; read without a JVM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deltalake import DeltaTable
+
+from saleslake import bronze, runlog
+from saleslake.lake import Lake
+from saleslake.serve.duck import connect, tables
+
+
+def status(lake: Lake) -> dict[str, Any]:
+    """Tables with rows, files, bytes and versions; last run; watermark per API; quarantine by reason."""
+    return {
+        "data": lake.settings.data,
+        "config": str(lake.settings.config_file),
+        "tables": [_table(name, path) for name, path in tables(lake).items()],
+        "last_run": _last_run(lake),
+        "watermarks": _watermarks(lake),
+        "quarantine": _quarantine(lake),
+    }
+
+
+def _table(name: str, path: str) -> dict[str, Any]:
+    table = DeltaTable(path)
+    sizes = [int(size) for size in table.get_add_actions(flatten=True).column("size_bytes").to_pylist()]
+    return {"table": name, "rows": table.count(), "version": table.version(), "files": len(sizes), "bytes": sum(sizes)}
+
+
+def _last_run(lake: Lake) -> dict[str, Any] | None:
+    if not DeltaTable.is_deltatable(runlog.path(lake)):
+        return None
+    with connect(lake) as connection:
+        result = connection.execute("select * exclude (summary) from ops.runs order by started_at desc limit 1")
+        columns = [column[0] for column in result.description or []]
+        row = result.fetchone()
+        return dict(zip(columns, row, strict=True)) if row else None
+
+
+def _watermarks(lake: Lake) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name, source in lake.settings.sources.items():
+        if source.is_incremental:
+            mark = bronze.watermark(bronze.controls(lake, name))
+            found[name] = mark[0] if mark else None
+    return found
+
+
+def _quarantine(lake: Lake) -> list[dict[str, Any]]:
+    if "silver.quarantine" not in tables(lake):
+        return []
+    with connect(lake) as connection:
+        rows = connection.execute(
+            """select source, reason, count(*) as records, count(*) filter (status = 'open') as open
+               from (select source, unnest(reasons) as reason, status from silver.quarantine_status)
+               group by all order by all"""
+        ).fetchall()
+    return [dict(zip(("source", "reason", "records", "open"), row, strict=True)) for row in rows]

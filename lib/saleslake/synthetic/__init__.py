@@ -1,0 +1,1 @@
+"""Made-up sales data: what `saleslake.generate` writes. Standard library only, no Spark."""

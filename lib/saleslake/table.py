@@ -1,0 +1,66 @@
+"""What a table is: name, grain, keys, schema with comments, partitioning and the invariants that never bend.
+
+One module describes one table with one `Table`; everything that creates, reads, writes, checks or
+documents tables works from these descriptions, so a new column touches one module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import functions as F, types as T
+
+Layer = Literal["bronze", "silver", "gold"]
+
+MONEY = T.DecimalType(18, 4)
+"""Amounts of money; half-up."""
+QUANTITY = T.DecimalType(18, 3)
+TOTAL = T.DecimalType(38, 4)
+"""Sums of money: Spark widens SUM(DECIMAL(18,4)) to 28 digits; kept at 38 so that no sum overflows."""
+STRING, TIMESTAMP, DATE, LONG, INT = T.StringType(), T.TimestampType(), T.DateType(), T.LongType(), T.IntegerType()
+BOOLEAN = T.BooleanType()
+NAMES = T.ArrayType(T.StringType(), containsNull=False)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: type, what it holds (with its unit), and whether it may be null."""
+
+    name: str
+    type: T.DataType
+    comment: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Delta table. `constraints` are CHECKs that Delta enforces at every write."""
+
+    layer: Layer
+    name: str
+    grain: str
+    keys: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...] = ()
+    constraints: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.layer}.{self.name}"
+
+    @property
+    def schema(self) -> T.StructType:
+        return T.StructType(
+            [T.StructField(c.name, c.type, c.nullable, {"comment": c.comment}) for c in self.columns]
+        )
+
+    @property
+    def column_names(self) -> list[str]:
+        return [c.name for c in self.columns]
+
+    def select(self) -> list[SparkColumn]:
+        """The schema contract: every column, in order, cast to its type. The end of every transform."""
+        return [F.col(c.name).cast(c.type).alias(c.name) for c in self.columns]

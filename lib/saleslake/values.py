@@ -1,0 +1,93 @@
+"""Text to typed values, with nothing that can raise: what cannot be read is NULL, and a rule says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pyspark.sql import Column, functions as F, types as T
+
+_WHITESPACE = " \t\r\n"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_ISO_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?( ?(Z|[+-][0-9]{2}:?[0-9]{2}))?$"
+_ZONED = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
+
+
+def trimmed(text: Column) -> Column:
+    """Keys and enumerations: without surrounding white space; empty is NULL."""
+    bare = F.trim(text, F.lit(_WHITESPACE))
+    return F.when(bare != "", bare)
+
+
+def identifier(text: Column) -> Column:
+    """A key: trimmed; NULL where the record holds an object or array in its place."""
+    bare = trimmed(text)
+    return F.when(~bare.rlike(r"^[\[{]"), bare)
+
+
+def is_number(text: Column) -> Column:
+    """Whether a text that did not become a number is one all the same, only too large."""
+    return F.coalesce(trimmed(text).rlike(_NUMBER) | text.rlike("^\"?-?Infinity\"?$"), F.lit(False))
+
+
+def money_problem(exact: Column, text: Column, type_: T.DecimalType) -> Column:
+    """`overflow` if the number does not fit `type_`, `unreadable` if the text is none, else NULL."""
+    too_large = exact.isNotNull() & exact.try_cast(type_).isNull()
+    return F.when(too_large | is_number(text), F.lit("overflow")).when(text.isNotNull(), F.lit("unreadable"))
+
+
+def was_rounded(exact: Column, type_: T.DecimalType) -> Column:
+    """Whether the number has more digits than `type_` keeps; NULL stays NULL."""
+    return exact != exact.try_cast(type_)
+
+
+def timestamp(text: Column, formats: Sequence[str], zone: str) -> Column:
+    """A moment in UTC; NULL if no format reads it, or if two formats read it differently.
+
+    `formats` are Spark datetime patterns or `iso`. A time without zone is in `zone`; a day without a time
+    is that calendar day (midnight UTC), whatever the zone, so that a business day never moves.
+    """
+    bare = trimmed(text)
+    readings = [_iso(bare, zone) if f == "iso" else _pattern(bare, f, zone) for f in formats]
+    if len(readings) == 1:
+        return readings[0]
+    distinct = F.array_distinct(F.array_compact(F.array(*readings)))
+    return F.when(F.size(distinct) == 1, F.element_at(distinct, 1))
+
+
+def _iso(bare: Column, zone: str) -> Column:
+    moment = bare.try_cast(T.TimestampType())
+    if zone != "UTC":
+        moment_in_zone = F.to_utc_timestamp(moment, zone)
+        moment = F.when(bare.rlike(_ISO_DAY) | bare.rlike(_ZONED), moment).otherwise(moment_in_zone)
+    return F.when(bare.rlike(_ISO_TIME) | bare.rlike(_ISO_DAY), moment)
+
+
+def _pattern(bare: Column, pattern: str, zone: str) -> Column:
+    moment = F.try_to_timestamp(bare, F.lit(pattern))
+    letters = re.sub(r"'[^']*'", "", pattern)
+    has_zone, has_time = bool(re.search(r"[VzOXxZ]", letters)), bool(re.search(r"[HhKk]", letters))
+    return F.to_utc_timestamp(moment, zone) if has_time and not has_zone and zone != "UTC" else moment
+
+
+def normal_spelling(text: Column) -> Column:
+    """A channel's spelling without case, spaces, `-` and `_`: what `[channels]` is looked up by."""
+    return F.lower(F.regexp_replace(trimmed(text), r"[\s_-]", ""))
+
+
+def channel(text: Column, names: dict[str, str]) -> Column:
+    """The channel's name by the mapping in `conf/`; an unlisted spelling keeps its trimmed text; none is `unknown`."""
+    bare = trimmed(text)
+    known: Column = F.lit(None).cast("string")
+    if names:
+        spelled = normal_spelling(text)
+        pairs = [F.lit(part) for item in names.items() for part in (re.sub(r"[\s_-]", "", item[0]).lower(), item[1])]
+        known = F.try_element_at(F.create_map(*pairs), spelled)
+    return F.coalesce(known, bare, F.lit("unknown"))
+
+
+def currency(text: Column) -> Column:
+    """An ISO 4217 code by its form: three letters, upper-cased; anything else is NULL."""
+    code = F.upper(trimmed(text))
+    return F.when(code.rlike("^[A-Z]{3}$"), code)
