@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from saleslake.config import Settings
 from saleslake.landing import LandingZone
 from saleslake.locks import writer_lock
 from saleslake.table import Table
+
+
+_creating: dict[str, threading.Lock] = {}
 
 
 def new_run_id() -> str:
@@ -74,21 +78,21 @@ class Lake:
         snapshot = self.snapshot(table)
         return str(snapshot.metadata().id), int(snapshot.version())
 
-    def query(self, sql: str, **tables: Table) -> duckdb.DuckDBPyConnection:
+    def query(self, sql: str, parameters: dict[str, object] | None = None, **tables: Table) -> duckdb.DuckDBPyConnection:
         """Run SQL over Delta tables in DuckDB, each under the name of its keyword."""
         connection = duckdb.connect()
         connection.execute("set timezone = 'UTC'")
         for name, table in tables.items():
             connection.register(name, self.snapshot(table).to_pyarrow_dataset())
-        return connection.execute(sql)
+        return connection.execute(sql, parameters or {})
 
     # --- with Spark --------------------------------------------------------------------------------
 
     def create(self, table: Table) -> None:
         """Create the table, empty, with its comments, constraints and partitioning, unless it is there."""
-        if self.exists(table):
-            return
-        self._define(DeltaTable.createIfNotExists(self.spark), table)
+        with _creating.setdefault(self.path(table), threading.Lock()):
+            if not self.exists(table):
+                self._define(DeltaTable.createIfNotExists(self.spark), table)
 
     def recreate(self, table: Table) -> None:
         """Replace the table by an empty one with the description as it now is, whatever lies there."""

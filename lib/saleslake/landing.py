@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -59,6 +59,11 @@ class Unit:
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with microseconds and Z, so that text order is time order."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def from_micros(micros: int) -> datetime:
+    """Microseconds since 1970 as a UTC datetime, exactly."""
+    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)
 
 
 def now() -> datetime:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -17,13 +19,17 @@ from saleslake.ingest.land import land
 from saleslake.ingest.report import Landed
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
+from saleslake.parallel import side_by_side
 from saleslake.publish import Outcome
 from saleslake.silver import quarantine, step
 from saleslake.silver.registry import ENTITIES
-from saleslake.state import StateFile
+from saleslake.state import State, StateFile
 from saleslake.table import Table
 
 Say = Callable[[str], None]
+
+_SILVER_TABLES: list[Table] = [*(entity.table for entity in ENTITIES.values()), quarantine.TABLE]
+_TABLES: list[Table] = [*_SILVER_TABLES, *gold.TABLES.values()]
 
 
 def _silent(_: str) -> None:
@@ -60,6 +66,7 @@ class Batch:
     def __init__(self, lake: Lake, say: Say = _silent):
         self.lake, self.say, self.summary = lake, say, Summary()
         self.state = StateFile(lake.folder("state.json"))
+        self._guard = threading.Lock()
 
     def run(self, window: Window, *, full_refresh: bool = False, refetch: bool = False) -> Summary:
         """The whole batch. What fails at one source is in the summary; what fails a step is raised."""
@@ -78,8 +85,7 @@ class Batch:
     def heal(self) -> None:
         """Rebuild silver tables that lost files or were written to by somebody else; gold's are left to `gold`."""
         heal.check_bronze(self.lake, self.lake.settings.sources)
-        tables = [*(entity.table for entity in ENTITIES.values()), quarantine.TABLE]
-        damages, _ = heal.inspect(self.lake, tables, self.state.load())
+        damages, _ = heal.inspect(self.lake, _SILVER_TABLES, self.state.load())
         if not damages:
             return
         with self._timed("heal"):
@@ -89,42 +95,57 @@ class Batch:
             self._rebuild([ENTITIES[name].table for name in entities] + [quarantine.TABLE], entities)
 
     def land(self, sources: Iterable[str], window: Window, *, refetch: bool = False) -> None:
-        """Land each source. Silver catches up first: an API's known records are told by silver."""
-        for name in sources:
-            with self._timed("land"):
-                self.say(f"landing {name}")
-                self._add(name, step.catch_up(self.lake, name))
-                say = self.say
-                self.summary.landed.append(
-                    land(self.lake, name, window, refetch=refetch, say=lambda what, name=name: say(f"landing {name}: {what}"))  # type: ignore[misc]
-                )
+        """Land each source, side by side. Silver catches up first: an API's known records are told by silver."""
+
+        def one(name: str) -> Landed:
+            self._add(name, step.catch_up(self.lake, name))
+            self.say(f"landing {name}")
+            return land(self.lake, name, window, refetch=refetch, say=lambda what: self.say(f"landing {name}: {what}"))
+
+        with self._timed("land"):
+            # Tables that do not exist yet are made meanwhile: that is all driver work.
+            side_by_side([*[partial(self.lake.create, table) for table in _TABLES], *[partial(self._landed, one, name) for name in sources]])
+
+    def _landed(self, one: Callable[[str], Landed], name: str) -> None:
+        report = one(name)
+        with self._guard:
+            self.summary.landed.append(report)
 
     def silver(self, sources: Iterable[str] | None = None) -> None:
-        """Bring what landed to silver."""
-        for name in sources or self.lake.settings.sources:
-            with self._timed("silver"):
+        """Bring what landed to silver: entities side by side, the sources of one entity in turn."""
+        names = list(sources or self.lake.settings.sources)
+        by_entity: dict[str, list[str]] = {}
+        for name in names:
+            by_entity.setdefault(self.lake.settings.sources[name].entity, []).append(name)
+
+        def one(sources_of_entity: list[str]) -> None:
+            for name in sources_of_entity:
                 self.say(f"silver: {name}")
                 self._add(name, step.catch_up(self.lake, name))
+
+        with self._timed("silver"):
+            side_by_side([partial(one, sources_of_entity) for sources_of_entity in by_entity.values()])
+        self._compare_rules()
+        self._remember_sound()
+
+    def _compare_rules(self) -> None:
         state = self.state.load()
         now = rules_fingerprint(self.lake.settings)
         if not state.rules:
-            state.rules = now
-            self.state.save(state)
+            self.state.update(lambda state: setattr(state, "rules", now))
         elif state.rules != now:
             self.summary.notes.append(
                 "the rules, mappings or formats of the configuration have changed since silver was last decided as a "
                 "whole: records landed before were judged by the former ones. Re-decide all with --full-refresh"
             )
-        self._remember_sound()
 
     def full_refresh(self) -> None:
         """Re-decide everything from bronze under the present rules."""
         with self._timed("silver"):
             self.say("silver: deciding everything anew")
-            self._rebuild([e.table for e in ENTITIES.values()] + [quarantine.TABLE], list(ENTITIES))
-            state = self.state.load()
-            state.rules = rules_fingerprint(self.lake.settings)
-            self.state.save(state)
+            self._rebuild(_SILVER_TABLES, list(ENTITIES))
+            now = rules_fingerprint(self.lake.settings)
+            self.state.update(lambda state: setattr(state, "rules", now))
 
     def gold(self) -> None:
         """Refresh gold; replace what is damaged."""
@@ -167,33 +188,29 @@ class Batch:
             structlog.get_logger().warning("rebuilding_table", table=damage.table.full_name, reason=damage.what)
 
     def _mark(self, tables: list[Table]) -> None:
-        if tables:
-            state = self.state.load()
-            state.rebuild = sorted({*state.rebuild, *(t.full_name for t in tables)})
-            self.state.save(state)
+        names = {table.full_name for table in tables}
+        if names:
+            self.state.update(lambda state: setattr(state, "rebuild", sorted({*state.rebuild, *names})))
 
     def _unmark(self, tables: list[Table]) -> None:
-        if tables:
-            state = self.state.load()
-            done = {t.full_name for t in tables}
-            state.rebuild = [name for name in state.rebuild if name not in done]
-            for name in done:
-                state.known.pop(name, None)
-                if pin := self.lake.pin(next(t for t in tables if t.full_name == name)):
-                    state.known[name] = pin
-            self.state.save(state)
+        pins = {table.full_name: self.lake.pin(table) for table in tables}
+
+        def change(state: State) -> None:
+            state.rebuild = [name for name in state.rebuild if name not in pins]
+            state.known.update({name: pin for name, pin in pins.items() if pin})
+
+        if pins:
+            self.state.update(change)
 
     def _remember_sound(self) -> None:
         """Note the versions up to which every commit is ours, so that the next run looks at newer ones only."""
-        state = self.state.load()
-        tables = [*(e.table for e in ENTITIES.values()), quarantine.TABLE, *gold.TABLES.values()]
-        _, sound = heal.inspect(self.lake, tables, state)
-        state.known.update(sound)
-        self.state.save(state)
+        _, sound = heal.inspect(self.lake, _TABLES, self.state.load())
+        self.state.update(lambda state: state.known.update(sound))
 
     def _add(self, name: str, outcome: Outcome) -> None:
         if outcome.records or outcome.deleted:
-            self.summary.outcomes.setdefault(name, Outcome()).add(outcome)
+            with self._guard:
+                self.summary.outcomes.setdefault(name, Outcome()).add(outcome)
 
     def _timed(self, what: str) -> _Timer:
         return _Timer(self.summary.seconds, what)

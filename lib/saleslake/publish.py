@@ -7,6 +7,7 @@ Filtering before the write is what makes a replay write nothing.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,6 +22,8 @@ from saleslake.table import Table
 
 
 _MOST_LITERAL_DATES = 1000
+_one_at_a_time = threading.Lock()
+"""Quarantine is one table for all entities, whose threads publish side by side."""
 
 
 @dataclass
@@ -70,19 +73,15 @@ def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataF
 
 
 def _counted(cleaned: DataFrame) -> Outcome:
-    """Counts of the batch; this is also what fills the cache."""
-    rejected = F.size("reasons") > 0
-    flagged = F.size("warnings") > 0
-    row = cleaned.agg(
-        F.count("*"), F.count_if(rejected), F.count_if(~rejected & flagged)
-    ).collect()[0]
-    outcome = Outcome(records=row[0], quarantined=row[1])
-    if row[1]:
-        reasons = cleaned.where(rejected).select(F.explode("reasons").alias("r")).groupBy("r").count()
-        outcome.reasons = Counter({r["r"]: r["count"] for r in reasons.collect()})
-    if row[2]:
-        warned = cleaned.where(~rejected & flagged).select(F.explode("warnings").alias("w")).groupBy("w").count()
-        outcome.warnings = Counter({r["w"]: r["count"] for r in warned.collect()})
+    """Counts of the batch, in one pass; this is also what fills the cache."""
+    outcome = Outcome()
+    for row in cleaned.groupBy("reasons", "warnings").count().collect():
+        outcome.records += row["count"]
+        if row["reasons"]:
+            outcome.quarantined += row["count"]
+            outcome.reasons.update(dict.fromkeys(row["reasons"], row["count"]))
+        else:
+            outcome.warnings.update(dict.fromkeys(row["warnings"], row["count"]))
     return outcome
 
 
@@ -90,12 +89,14 @@ def insert_rejected(lake: Lake, entity: Entity, cleaned: DataFrame) -> None:
     """Append the rejected records that quarantine does not hold yet. The caller holds the silver lock."""
     table = quarantine.TABLE
     rows = quarantine.rejected(cleaned, entity.name)
-    if lake.exists(table):
-        known = lake.read(table).select("record_id")
-        rows = rows.join(known, "record_id", how="left_anti").select(*table.select())
-        if rows.isEmpty():
-            return
-    lake.append(table, rows.coalesce(1))
+    lake.create(table)
+    with _one_at_a_time:
+        if lake.snapshot(table).count() > 0:
+            known = lake.read(table).select("record_id")
+            rows = rows.join(known, "record_id", how="left_anti").select(*table.select())
+            if rows.isEmpty():
+                return
+        lake.append(table, rows.coalesce(1))
 
 
 def replace(lake: Lake, entity: Entity, frames: list[DataFrame], line_files: list[DataFrame]) -> Outcome:
@@ -129,8 +130,7 @@ def _without_former_content(valid: DataFrame, current_files: DataFrame) -> DataF
 
 def _replace_rejected(lake: Lake, entity: Entity, cleaned: DataFrame | None) -> None:
     table = quarantine.TABLE
-    if not lake.exists(table):
-        lake.create(table)
+    lake.create(table)
     if cleaned is None:
         lake.delta(table).delete(F.col("entity") == entity.name)
         return
@@ -151,13 +151,18 @@ def _publish_valid(
         narrow = _of_current_content(narrow, current_files)
     ranked = ranked_versions(narrow, table.keys).persist()
     try:
-        counts = ranked.groupBy("place").count().collect()
-        by_place = {row["place"]: row["count"] for row in counts}
+        counts = ranked.groupBy("place").agg(F.count("*").alias("n"), F.collect_set("date").alias("dates")).collect()
+        by_place = {row["place"]: row["n"] for row in counts}
+        dates = {d for row in counts if row["place"] == "greatest" for d in row["dates"]}
         outcome.duplicate += by_place.get("duplicate", 0)
         outcome.superseded += by_place.get("superseded", 0)
         former = outcome.records - outcome.quarantined - sum(by_place.values())
         outcome.superseded += former  # lines of a file's former content
-        decided = _against_stored(lake, table, ranked.where("place = 'greatest'"), outcome, current_files)
+        if lake.snapshot(table).count() == 0:
+            outcome.applied += by_place.get("greatest", 0)
+            decided = _Decided(rows=None, count=by_place.get("greatest", 0), dates=dates)
+        else:
+            decided = _against_stored(lake, table, ranked.where("place = 'greatest'"), outcome, current_files)
         outcome.dates |= decided.dates
         has_losers = former > 0 or sum(by_place.values()) > by_place.get("greatest", 0)
         _write(lake, table, valid, decided, _losers(valid, ranked, former) if has_losers else None)
@@ -203,10 +208,6 @@ def _against_stored(
     lake: Lake, table: Table, greatest: DataFrame, outcome: Outcome, current_files: DataFrame | None
 ) -> _Decided:
     """Which of the batch's greatest versions beat what is stored."""
-    if lake.snapshot(table).count() == 0:
-        summary = greatest.agg(F.count("*"), F.collect_set("date")).collect()[0]
-        outcome.applied += summary[0]
-        return _Decided(rows=None, count=summary[0], dates=set(summary[1]))
     stored_date = F.col("date") if "date" in table.partition_by else F.lit(None).cast("date")
     stored = lake.read(table).select(
         *table.keys,

@@ -80,8 +80,8 @@ def _tuning(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.databricks.delta.stats.collect.using.tableSchema": "true",
-        "spark.sql.streaming.numRecentProgressUpdates": "2",
-        "spark.sql.streaming.metricsEnabled": "false",
+        # Asking Python's stack for every Column costs more than planning a small query.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.sql.parquet.compression.codec": "zstd",
         "parquet.compression.codec.zstd.level": "1",
     }

@@ -1,12 +1,15 @@
 """What saleslake remembers between runs that is not in a table: a small JSON file, replaced whole.
 
-Losing it costs time, never data: gold is then compared with silver from scratch.
+Losing it costs time, never data: bronze is then decided again and gold compared with silver from scratch.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,18 +19,22 @@ Pin = tuple[str, int]
 
 @dataclass
 class State:
-    """`refreshed`: per silver table the pin gold was last brought up to. `known`: per table the pin up to which every
+    """`seen`: per bronze table the pin silver was last brought up to. `refreshed`: the same of gold, per silver table. `known`: per table the pin up to which every
     commit is known to be ours. `rebuild`: tables whose rebuild began and did not end. `rules`: fingerprint of the
     rules the last full decision was made under."""
 
+    seen: dict[str, Pin] = field(default_factory=dict)
     refreshed: dict[str, Pin] = field(default_factory=dict)
     known: dict[str, Pin] = field(default_factory=dict)
     rebuild: list[str] = field(default_factory=list)
     rules: str = ""
 
 
+_guard = threading.Lock()
+
+
 class StateFile:
-    """The file `data/state.json`. Written by whoever holds the lock of what it describes."""
+    """The file `data/state.json`. Each field is written by whoever holds the lock of what it describes."""
 
     def __init__(self, path: str):
         self.path = Path(path)
@@ -35,13 +42,21 @@ class StateFile:
     def load(self) -> State:
         try:
             content = json.loads(self.path.read_text())
-            pins = {name: {k: (v[0], int(v[1])) for k, v in content[name].items()} for name in ("refreshed", "known")}
+            pins = {name: {k: (v[0], int(v[1])) for k, v in content[name].items()} for name in ("seen", "refreshed", "known")}
             return State(**pins, rebuild=list(content["rebuild"]), rules=str(content["rules"]))
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return State()
 
-    def save(self, state: State) -> None:
+    def update(self, change: Callable[[State], object]) -> None:
+        """Load, change, save; one thread, and one process, at a time."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _guard, self.path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            state = self.load()
+            change(state)
+            self._save(state)
+
+    def _save(self, state: State) -> None:
         partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         with partial.open("w") as stream:
             json.dump(asdict(state), stream, indent=1)

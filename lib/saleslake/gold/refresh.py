@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import structlog
 from pyspark.sql import DataFrame, functions as F
@@ -23,9 +24,10 @@ from saleslake.gold import (
     inventory_valuation,
     product_revenue,
 )
-from saleslake.gold.changes import Change, change_since
+from saleslake.changes import Change, change_since
 from saleslake.gold.sync import Written, date_in, overwrite, sync_dates, sync_keys
 from saleslake.lake import Lake
+from saleslake.parallel import side_by_side
 from saleslake.silver import orders, products, stock, transactions, users
 from saleslake.state import Pin, StateFile
 from saleslake.table import Table
@@ -37,7 +39,7 @@ TABLES: dict[str, Table] = {
         channel_performance, customer_purchase_frequency, inventory_valuation,
     )
 }
-"""Every gold table. One of your own: its module here, and a step in `_steps`."""
+"""Every gold table. One of your own: its module here, and a step in `_stages`."""
 
 _SILVER = {module.TABLE.name: module.TABLE for module in (orders, transactions, users, products, stock)}
 
@@ -83,9 +85,8 @@ def refresh(lake: Lake, damaged: frozenset[str] = frozenset(), say: Callable[[st
         if not changes and not damaged and not missing:
             return []
         written = _Refresh(lake, Inputs(lake, pins), changes, damaged | missing, say).run()
-        state = file.load()
-        state.refreshed = {_SILVER[name].full_name: pin for name, pin in pins.items()}
-        file.save(state)
+        refreshed = {_SILVER[name].full_name: pin for name, pin in pins.items()}
+        file.update(lambda state: setattr(state, "refreshed", refreshed))
         for result in written:
             structlog.get_logger().info(
                 "gold_refreshed", table=result.table, rows=result.rows, deleted=result.deleted, dates=len(result.dates)
@@ -104,32 +105,42 @@ class _Refresh:
     def run(self) -> list[Written]:
         sales_changed = bool({"orders", "transactions"} & self.changes.keys())
         dates = self._dirty_dates()
-        written = []
-        for table, needed, step in self._steps(dates, sales_changed):
-            if table.full_name in self.broken or needed:
-                self.say(table.full_name)
-                written.append(step())
+        written: list[Written] = []
+        for stage in self._stages(dates, sales_changed):
+            steps = [partial(self._say_and_do, table, step) for table, needed, step in stage if needed or table.full_name in self.broken]
+            written += side_by_side(steps)
         return written
 
-    def _steps(self, dates: set[date] | None, sales: bool) -> list[tuple[Table, bool, Callable[[], Written]]]:
-        """(table, is it touched, how to bring it up to date), in order of dependence."""
+    def _say_and_do(self, table: Table, step: Callable[[], Written]) -> Written:
+        self.say(table.full_name)
+        return step()
+
+    def _stages(self, dates: set[date] | None, sales: bool) -> list[list[tuple[Table, bool, Callable[[], Written]]]]:
+        """(table, is it touched, how to bring it up to date); a stage reads what the stages before it wrote."""
         some = dates is None or bool(dates)
         catalogue = "products" in self.changes
-        revenue = product_revenue.TABLE
+        fact, orders_, revenue, channels = fact_sales.TABLE, dim_order.TABLE, product_revenue.TABLE, channel_performance.TABLE
         return [
-            (fact_sales.TABLE, some, lambda: self._by_date(fact_sales.TABLE, self.inputs.fact, dates)),
-            (dim_order.TABLE, some, lambda: self._by_date(dim_order.TABLE, self._dim_order, dates)),
-            (revenue, some, lambda: self._by_date(revenue, lambda d: product_revenue.build(self._fact(d)), dates)),
-            (channel_performance.TABLE, some, lambda: self._by_date(
-                channel_performance.TABLE, lambda d: channel_performance.build(self._fact(d)), dates)),
-            (customer_purchase_frequency.TABLE, some, self._frequency),
-            (dim_date.TABLE, some, lambda: self._by_key(dim_date.TABLE, dim_date.build(self._sold_dates()))),
-            (dim_user.TABLE, sales or "users" in self.changes, lambda: self._by_key(
-                dim_user.TABLE, dim_user.build(self.inputs.silver("users"), self._sold("user_id")))),
-            (dim_product.TABLE, some or catalogue, lambda: self._by_key(
-                dim_product.TABLE, dim_product.build(self.inputs.prices(), self.lake.read(revenue).select("sku")))),
-            (inventory_valuation.TABLE, some or catalogue or "stock" in self.changes, lambda: self._by_key(
-                inventory_valuation.TABLE, self._inventory())),
+            [
+                (fact, some, lambda: self._by_date(fact, self.inputs.fact, dates)),
+                (orders_, some, lambda: self._by_date(orders_, self._dim_order, dates)),
+            ],
+            [
+                (revenue, some, lambda: self._by_date(revenue, lambda d: product_revenue.build(self._fact(d)), dates)),
+                (channels, some, lambda: self._by_date(channels, lambda d: channel_performance.build(self._fact(d)), dates)),
+                (customer_purchase_frequency.TABLE, some, self._frequency),
+                (dim_date.TABLE, some, lambda: self._by_key(dim_date.TABLE, dim_date.build(self._sold_dates()))),
+                (dim_user.TABLE, sales or "users" in self.changes, lambda: self._by_key(
+                    dim_user.TABLE, dim_user.build(self.inputs.silver("users"), self._sold("user_id")))),
+            ],
+            [
+                (dim_product.TABLE, some or catalogue, lambda: self._by_key(
+                    dim_product.TABLE, dim_product.build(self.inputs.prices(), self.lake.read(revenue).select("sku")))),
+            ],
+            [
+                (inventory_valuation.TABLE, some or catalogue or "stock" in self.changes, lambda: self._by_key(
+                    inventory_valuation.TABLE, self._inventory())),
+            ],
         ]
 
     # --- scope -------------------------------------------------------------------------------------

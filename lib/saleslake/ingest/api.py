@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -17,13 +18,14 @@ from saleslake.ingest.records import batches
 from saleslake.ingest.report import Landed
 from saleslake.ingest.window import Window, effective, moved
 from saleslake.lake import Lake
-from saleslake.landing import Unit, iso, now
-from saleslake.silver.known import units_to_land
+from saleslake.landing import Unit, from_micros, iso, now
+from saleslake.silver.known import all_held, greatest_held, units_to_land
 from saleslake.silver.registry import ENTITIES
 from saleslake.silver.step import cleaned
 from saleslake.sources.api_client import ApiClient, BrokenBody, Page
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+Version = tuple[datetime, str]
+"""(version time, key)."""
 
 
 def extract(
@@ -38,10 +40,9 @@ def extract(
     fetched, failure = _fetch(lake, name, source, report, say)
     if failure:
         report.failed.append(failure)
-    greatest: list[tuple[datetime, str]] = []
-    units = decide(lake, name, fetched, report, everything=refetch, greatest=greatest, not_after=started)
+    units, greatest = decide(lake, name, fetched, report, everything=refetch, not_after=started)
     old = bronze.watermark(control)
-    mark = moved(asked, old, greatest[0] if greatest else None) if source.is_incremental and not failure else None
+    mark = moved(asked, old, greatest) if source.is_incremental and not failure else None
     report.watermark = mark[0] if mark else (old[0] if old else None)
     if not units and mark is None:
         return
@@ -85,44 +86,47 @@ def _land_page(lake: Lake, name: str, page: Page, report: Landed, defect: str | 
 
 
 def decide(
-    lake: Lake, name: str, fetched: list[Unit], report: Landed, *, everything: bool = False,
-    greatest: list[tuple[datetime, str]] | None = None, not_after: datetime | None = None,
-) -> list[Unit]:
-    """Which fetched pages land. `greatest` receives the greatest (version time, key) of their valid records up to `not_after`."""
-    entity = ENTITIES[lake.settings.sources[name].entity]
+    lake: Lake, name: str, fetched: list[Unit], report: Landed, *, everything: bool = False, not_after: datetime | None = None
+) -> tuple[list[Unit], Version | None]:
+    """(pages that land, greatest version of their valid records dated no later than `not_after`).
+
+    `everything`: also pages whose records are all known.
+    """
     source = lake.settings.sources[name]
-    if not fetched:
-        return []
+    entity = ENTITIES[source.entity]
+    hashes = {unit.unit: _hashes(batches(lake.landing, unit, source)) for unit in fetched}
+    contents = {h for of_unit in hashes.values() for h in of_unit}
+    if not contents:
+        return _settle(lake, fetched, set(), report, hashes), None
+    is_first = not lake.exists(bronze.table_of(name))
+    if not everything and not is_first and all_held(lake, entity, name, contents):
+        return _settle(lake, fetched, set(), report, hashes), greatest_held(lake, entity, contents, not_after or now())
     with staging(lake, name) as stage:
-        rows = sum(stage.add(unit, batches(lake.landing, unit, source)) for unit in fetched)
-        if rows == 0:
-            _settle(lake, fetched, set(), report, {})
-            return []
+        for unit in fetched:
+            stage.add(unit, batches(lake.landing, unit, source))
         stage.close()
         staged = bronze.with_identity(lake.spark.read.parquet(f"{stage.folder}/records.parquet"))
         frame = cleaned(lake, name, staged).withColumn("unit", F.col("file")).persist()
         try:
-            if greatest is not None:
-                greatest.extend(_greatest_version(frame, entity.table.keys[0], not_after))
-            if everything or not lake.exists(bronze.table_of(name)):
-                land = {unit.unit for unit in fetched}
-            else:
+            greatest = _greatest_version(frame, entity.table.keys[0], not_after or now())
+            land = {unit.unit for unit in fetched}
+            if not everything and not is_first:
                 lake.create(entity.table)
                 land = units_to_land(lake, entity, name, frame)
-            skipped = frame.where(~F.col("unit").isin(sorted(land))) if land else frame
-            hashes = {r[0]: sorted(r[1]) for r in skipped.groupBy("unit").agg(F.collect_list("content_hash")).collect()}
         finally:
             frame.unpersist()
-        return _settle(lake, fetched, land, report, hashes)
+    return _settle(lake, fetched, land, report, hashes), greatest
 
 
-def _greatest_version(frame: DataFrame, key: str, not_after: datetime | None) -> list[tuple[datetime, str]]:
+def _hashes(records: Iterator[pa.RecordBatch]) -> list[str]:
+    return [bronze.content_hash(text) for batch in records for text in batch.column("raw").to_pylist()]
+
+
+def _greatest_version(frame: DataFrame, key: str, not_after: datetime) -> Version | None:
     """Records dated later than the fetch began are valid and move nothing: one dated 9999 would end all windows."""
-    valid = frame.where((F.size("reasons") == 0) & F.col("version_time").isNotNull())
-    if not_after is not None:
-        valid = valid.where(F.col("version_time") <= F.lit(iso(not_after)).cast("timestamp"))
+    valid = frame.where((F.size("reasons") == 0) & (F.col("version_time") <= F.lit(iso(not_after)).cast("timestamp")))
     row = valid.agg(F.max(F.struct(F.unix_micros("version_time").alias("t"), F.col(key).alias("k")))).collect()[0][0]
-    return [(_EPOCH + timedelta(microseconds=row["t"]), row["k"])] if row else []
+    return (from_micros(row["t"]), row["k"]) if row else None
 
 
 def _settle(lake: Lake, fetched: list[Unit], land: set[str], report: Landed, hashes: dict[str, list[str]]) -> list[Unit]:

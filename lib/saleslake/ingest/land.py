@@ -57,5 +57,5 @@ def recover(lake: Lake, name: str, report: Landed) -> None:
     fetched = [unit for unit in left if unit.state == "fetched"]
     landed = [unit for unit in left if unit.state == "landed"]
     if fetched:
-        landed += api.decide(lake, name, fetched, report)
+        landed += api.decide(lake, name, fetched, report)[0]
     commit(lake, name, sorted(landed, key=lambda u: (u.landed_at, u.unit)), report)

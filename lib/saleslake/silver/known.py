@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pyspark.sql import DataFrame, Window, functions as F
 
 from saleslake import bronze
 from saleslake.lake import Lake
+from saleslake.landing import from_micros
 from saleslake.publish import order_of
 from saleslake.silver import quarantine
 from saleslake.silver.contract import ORDER, Entity
@@ -32,6 +35,39 @@ def units_to_land(lake: Lake, entity: Entity, source: str, window: DataFrame) ->
         if not more:
             return unknown
         unknown |= more
+
+
+def all_held(lake: Lake, entity: Entity, source: str, hashes: set[str]) -> bool:
+    """Whether silver, or an open quarantine row, holds every one of these contents now: then no page needs a closer look.
+
+    Asked of the stored tables without Spark: this is what most windows of most runs come to.
+    """
+    if not lake.exists(entity.table) or not lake.exists(quarantine.TABLE):
+        return False
+    key = entity.table.keys[0]
+    same_source = "and s.source = q.source" if len(entity.table.keys) > 1 else ""
+    held = lake.query(
+        f"""select content_hash from silver
+            union select q.content_hash from quarantine q where q.entity = '{entity.name}' and q.source = $source
+            and not exists (select 1 from silver s where s.{key} = q.key {same_source}
+                and (coalesce(s.version_time, 'epoch'), s.landed_at, s.file, s.ordinal)
+                  > (coalesce(q.version_time, 'epoch'), q.first_seen, q.file, q.ordinal))""",
+        {"source": source},
+        silver=entity.table, quarantine=quarantine.TABLE,
+    ).fetchall()
+    return hashes <= {row[0] for row in held}
+
+
+def greatest_held(lake: Lake, entity: Entity, hashes: set[str], not_after: datetime) -> tuple[datetime, str] | None:
+    """Greatest (version time, key), no later than `not_after`, of the stored rows with these contents."""
+    row = lake.query(
+        f"""select epoch_us(version_time), {entity.table.keys[0]} from silver
+            where content_hash in (select unnest($hashes)) and version_time <= make_timestamptz($limit)
+            order by 1 desc, 2 desc limit 1""",
+        {"hashes": sorted(hashes), "limit": int(not_after.timestamp() * 1_000_000)},
+        silver=entity.table,
+    ).fetchone()
+    return (from_micros(row[0]), row[1]) if row else None
 
 
 def _marked(lake: Lake, entity: Entity, source: str, window: DataFrame) -> DataFrame:

@@ -1,73 +1,43 @@
 """bronze → silver: what bronze has that silver has not seen, and the full refresh that re-decides everything.
 
-Bronze is read as a Delta stream that stops when it has caught up; its checkpoint is only progress, so
-losing it means a harmless replay.
+What is new in bronze is told by its change feed since the pin silver last saw; losing the pin means a
+harmless replay.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 
 import structlog
-from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, functions as F
 
 from saleslake import bronze
-from saleslake.errors import SaleslakeError
+from saleslake.changes import change_since
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish, replace
 from saleslake.silver.reading import read_records
 from saleslake.silver.registry import ENTITIES
+from saleslake.state import StateFile
 
 
 def catch_up(lake: Lake, source: str) -> Outcome:
     """Bring what bronze.<source> has and silver has not seen to silver. Returns what became of it."""
     table = bronze.table_of(source)
-    outcome = Outcome()
-    if not lake.exists(table):
-        return outcome
-    checkpoint = Path(lake.folder("checkpoints", "silver", source))
-    pin = lake.pin(table)
-    assert pin is not None
-    position = _position(checkpoint)
-    if position is not None and position[0] != pin[0]:
-        # Bronze was recreated: the old progress means nothing, and Spark would refuse to go on from it.
-        shutil.rmtree(checkpoint)
-    elif position is not None and position[1] > pin[1]:
-        return outcome
-    failures: list[BaseException] = []
-
-    def take(batch: DataFrame, _: int) -> None:
-        try:
-            outcome.add(decide(lake, source, batch))
-        except BaseException as e:
-            failures.append(e)
-            raise
-
-    stream = lake.spark.readStream.format("delta").load(lake.path(table)).writeStream.foreachBatch(take)
-    query = stream.option("checkpointLocation", str(checkpoint)).trigger(availableNow=True).start()
-    try:
-        query.awaitTermination()
-    except StreamingQueryException as e:
-        if failures:
-            raise failures[0] from None
-        raise SaleslakeError(f"{table.full_name}: cannot be read as a stream: {_first_line(e)}") from e
+    now = lake.pin(table)
+    if now is None:
+        return Outcome()
+    file = StateFile(lake.folder("state.json"))
+    change = change_since(lake, table, file.load().seen.get(table.full_name), now)
+    if change is None:
+        return Outcome()
+    if change.feed is None:
+        outcome = decide(lake, source, lake.read(table, now[1]))
+    else:
+        outcome = decide(lake, source, change.feed.where(F.col("_change_type") == "insert").select(*table.column_names))
+    # After the writes: a run that ends in between decides the same records again, and writes nothing twice.
+    file.update(lambda state: state.seen.__setitem__(table.full_name, now))
     return outcome
-
-
-def _position(checkpoint: Path) -> tuple[str, int] | None:
-    """(bronze table id, first version not yet decided) by the newest committed batch; None if unknown."""
-    try:
-        newest = max(int(p.name) for p in (checkpoint / "commits").iterdir() if p.name.isdigit())
-        offset = json.loads((checkpoint / "offsets" / str(newest)).read_text().splitlines()[-1])
-        if offset["isStartingVersion"] or offset["index"] >= 0:
-            return None
-        return str(offset["reservoirId"]), int(offset["reservoirVersion"])
-    except (OSError, ValueError, KeyError, IndexError):
-        return None
 
 
 def decide(lake: Lake, source: str, batch: DataFrame) -> Outcome:
@@ -125,10 +95,6 @@ def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Out
                 quarantined=outcomes[name].quarantined,
             )
     return outcomes
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:300]
 
 
 __all__ = ["catch_up", "cleaned", "decide", "full_refresh", "touched_files"]

@@ -1,4 +1,8 @@
-"""What changed in silver since gold last looked: by the change feed, or everything where that cannot tell."""
+"""What changed in a table since a reader last looked: by the change feed, or everything where that cannot tell.
+
+Silver reads bronze this way and gold reads silver, so there is one notion of progress: the pin (table id,
+version) a reader was last brought up to, in `data/state.json`. Losing a pin means a harmless replay.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,10 @@ from saleslake.lake import Lake
 from saleslake.state import Pin
 from saleslake.table import Table
 
-ALL = "all"
-
 
 @dataclass(frozen=True)
 class Change:
-    """Change of one silver table between two pins. `feed` None: unknown, so everything counts as changed."""
+    """Change of one table between two pins. `feed` None: unknown, so everything counts as changed."""
 
     table: Table
     feed: DataFrame | None
@@ -37,7 +39,7 @@ class Change:
 
 
 def change_since(lake: Lake, table: Table, seen: Pin | None, now: Pin) -> Change | None:
-    """The change of a silver table from `seen` to `now`; None if there is none."""
+    """The change of a table from `seen` to `now`; None if there is none."""
     if seen == now:
         return None
     if seen is None or seen[0] != now[0] or seen[1] > now[1]:
