@@ -1,0 +1,54 @@
+# saleslake: `make` lists what there is to do. PYTHON=… chooses the interpreter that makes .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+# Commands find the environment's Spark and Python, whatever else is on the machine.
+RUN := env -u SPARK_HOME PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
+SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py tools/bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint types all bench clean lock
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.ready ## set up .venv: pinned libraries, Delta's JARs, Spark's configuration
+
+$(VENV)/.ready: $(SET_UP)
+	@$(PYTHON) tools/bootstrap.py
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
+	@$(PYTHON) tools/bootstrap.py --dev
+	@touch $@
+
+$(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
+	@$(PYTHON) tools/bootstrap.py --bench
+	@touch $@
+
+run: $(VENV)/.ready ## run the batch on the sample data, its APIs served on a local port (ARGS="--full-refresh" …)
+	@$(RUN) saleslake run --demo $(ARGS)
+
+test: $(VENV)/.ready-dev ## run the tests (ARGS="-k name" …)
+	@$(RUN) python -m pytest $(ARGS)
+
+lint: $(VENV)/.ready-dev ## ruff: style and format
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+
+types: $(VENV)/.ready-dev ## mypy, strict
+	@$(RUN) mypy
+
+all: install lint types test ## everything CI checks
+
+bench: $(VENV)/.ready-bench ## benchmark against pandas, Polars and DuckDB (ARGS="--orders 1000000")
+	@$(RUN) python -m benchmarks.run $(ARGS)
+
+lock: ## pin the versions of pyproject.toml anew, with hashes (needs uv)
+	@tools/lock.sh
+
+clean: ## remove data, caches and .venv
+	@find data -mindepth 1 ! -name .gitkeep -delete
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis lib/*.egg-info benchmarks/out
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,152 @@
+"""Finishes set-up inside the environment: Delta's JARs, Spark's configuration, a class-data archive. Safe to repeat."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from saleslake.config import PROJECT_ROOT
+from saleslake.machine import heap_megabytes, java_executable
+
+_LOCK = PROJECT_ROOT / "conf" / "jars.lock"
+
+
+def main() -> int:
+    """Returns the exit code; says on stdout what it does, if there is anything to do."""
+    import pyspark
+
+    spark_home = Path(pyspark.__file__).parent
+    coordinate, pinned = _read_lock()
+    try:
+        _install_jars(spark_home / "jars", coordinate, pinned)
+        _write_configuration(spark_home)
+        _archive_classes(spark_home)
+    except (OSError, RuntimeError) as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read_lock() -> tuple[str, dict[str, str]]:
+    """(Maven coordinate, file name → SHA-256)."""
+    coordinate, pinned = "", {}
+    for line in _LOCK.read_text().splitlines():
+        first, _, second = line.strip().partition(" ")
+        if first == "coordinate":
+            coordinate = second.strip()
+        elif first and not first.startswith("#"):
+            pinned[second.strip()] = first
+    return coordinate, pinned
+
+
+# --- JARs ------------------------------------------------------------------------------------------
+
+
+def _install_jars(folder: Path, coordinate: str, pinned: dict[str, str]) -> None:
+    """Resolve with the Ivy that Spark carries, so that its settings (mirrors, proxies) hold; keep what is pinned."""
+    if all(_sha256(folder / name) == sha for name, sha in pinned.items()):
+        return
+    with tempfile.TemporaryDirectory() as ivy, _Said("resolving Delta Lake's JARs"):
+        program = Path(ivy) / "nothing.py"
+        program.write_text("")
+        done = subprocess.run(
+            [_bin("spark-submit"), "--packages", coordinate, "--conf", f"spark.jars.ivy={ivy}", str(program)],
+            capture_output=True, text=True, check=False,
+        )
+        for name, sha in pinned.items():
+            found = Path(ivy) / "jars" / name
+            if not found.exists():
+                raise RuntimeError(f"Maven did not give {name} of {coordinate}; no network, or a mirror without it?\n{_tail(done)}")
+            if _sha256(found) != sha:
+                raise RuntimeError(f"{name}: SHA-256 {_sha256(found)} is not the pinned {sha} of {_LOCK}; refused")
+            shutil.copy(found, folder / name)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+# --- configuration ---------------------------------------------------------------------------------
+
+
+def _write_configuration(spark_home: Path) -> None:
+    """spark-submit takes memory and JVM options from here; a session started by Python reads the same file."""
+    conf = spark_home / "conf"
+    conf.mkdir(exist_ok=True)
+    shutil.copy(PROJECT_ROOT / "conf" / "log4j2.properties", conf)
+    options = [
+        "-XX:+UseParallelGC",
+        f"-XX:SharedArchiveFile={_archive(spark_home)}",
+        "-Xshare:auto",
+        "-Xlog:disable",
+        "-Xlog:all=error:stderr",
+        f"-Dsaleslake.spark.log={PROJECT_ROOT / 'data' / 'logs' / 'spark.log'}",
+    ]
+    lines = [
+        (PROJECT_ROOT / "conf" / "spark-defaults.conf").read_text().rstrip(),
+        f"spark.driver.memory                         {heap_megabytes()}m",
+        f"spark.driver.extraJavaOptions               {' '.join(options)}",
+    ]
+    (conf / "spark-defaults.conf").write_text("\n".join(lines) + "\n")
+
+
+# --- class-data archive ----------------------------------------------------------------------------
+
+
+def _archive(spark_home: Path) -> Path:
+    return spark_home / "conf" / "classes.jsa"
+
+
+def _archive_classes(spark_home: Path) -> None:
+    """Archive the classes a small run loads: later starts map them instead of parsing 10,000 of them again.
+
+    A failure costs seconds at each start and nothing else, so it does not fail the set-up.
+    """
+    archive, made_for = _archive(spark_home), spark_home / "conf" / "classes.made-for"
+    java = java_executable() or ""
+    mark = f"{os.path.realpath(java)} {_sha256(_LOCK)}"
+    if archive.exists() and made_for.exists() and made_for.read_text() == mark:
+        return
+    archive.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder, _Said("archiving classes for a quick start"):
+        done = subprocess.run(
+            [sys.executable, "-m", "saleslake.warmup", folder],
+            env={**os.environ, "SALESLAKE_ARCHIVE": str(archive)}, capture_output=True, text=True, check=False,
+        )
+        if archive.exists():
+            made_for.write_text(mark)
+        else:
+            print(f"(skipped: {_tail(done, 200)}) ", end="")
+
+
+# --- helpers ---------------------------------------------------------------------------------------
+
+
+def _bin(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def _tail(done: subprocess.CompletedProcess[str], characters: int = 1500) -> str:
+    return (done.stdout + done.stderr).strip()[-characters:]
+
+
+class _Said:
+    def __init__(self, what: str):
+        self.what = what
+
+    def __enter__(self) -> None:
+        self.started = time.monotonic()
+        print(f"{self.what} … ", end="", flush=True)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        print("failed" if kind else f"{time.monotonic() - self.started:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

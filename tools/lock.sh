@@ -1,0 +1,11 @@
+#!/bin/sh
+# Writes requirements*.lock from pyproject.toml: exact versions with hashes for every Python from 3.10, and no
+# registry address in them.
+set -eu
+cd "$(dirname "$0")/.."
+compile() { out=$1; shift; uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate "$@" --output-file "$out"; }
+compile requirements.lock pyproject.toml
+compile requirements-dev.lock --constraint requirements.lock --extra dev pyproject.toml
+compile requirements-bench.lock --constraint requirements.lock --extra bench pyproject.toml
+printf 'setuptools==80.9.0\nwheel==0.45.1\n' | uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --allow-unsafe - --output-file requirements-build.lock 2>/dev/null \
+  || printf 'setuptools==80.9.0\nwheel==0.45.1\n' | uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate - --output-file requirements-build.lock
