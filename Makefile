@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Commands find the environment's Spark and Python, whatever else is on the machine.
 RUN := env -u SPARK_HOME PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
-SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py tools/bootstrap.py
+SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py lib/saleslake/machine.py tools/bootstrap.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint types all bench clean lock

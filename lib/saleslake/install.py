@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from saleslake.config import PROJECT_ROOT
-from saleslake.machine import heap_megabytes, java_executable
+from saleslake.machine import class_archive, empty_conf_dir, heap_megabytes, java_executable, jvm_options
 
 _LOCK = PROJECT_ROOT / "conf" / "jars.lock"
 
@@ -76,22 +76,14 @@ def _sha256(path: Path) -> str:
 
 
 def _write_configuration(spark_home: Path) -> None:
-    """spark-submit takes memory and JVM options from here; a session started by Python reads the same file."""
+    """spark-submit takes memory and JVM options from here; a session started from Python sets them itself."""
     conf = spark_home / "conf"
     conf.mkdir(exist_ok=True)
-    shutil.copy(PROJECT_ROOT / "conf" / "log4j2.properties", conf)
-    options = [
-        "-XX:+UseParallelGC",
-        f"-XX:SharedArchiveFile={_archive(spark_home)}",
-        "-Xshare:auto",
-        "-Xlog:disable",
-        "-Xlog:all=error:stderr",
-        f"-Dsaleslake.spark.log={PROJECT_ROOT / 'data' / 'logs' / 'spark.log'}",
-    ]
+    empty_conf_dir(spark_home).mkdir(parents=True, exist_ok=True)
     lines = [
         (PROJECT_ROOT / "conf" / "spark-defaults.conf").read_text().rstrip(),
         f"spark.driver.memory                         {heap_megabytes()}m",
-        f"spark.driver.extraJavaOptions               {' '.join(options)}",
+        f"spark.driver.extraJavaOptions               {' '.join(jvm_options(spark_home))}",
     ]
     (conf / "spark-defaults.conf").write_text("\n".join(lines) + "\n")
 
@@ -99,26 +91,18 @@ def _write_configuration(spark_home: Path) -> None:
 # --- class-data archive ----------------------------------------------------------------------------
 
 
-def _archive(spark_home: Path) -> Path:
-    return spark_home / "conf" / "classes.jsa"
-
-
 def _archive_classes(spark_home: Path) -> None:
-    """Archive the classes a small run loads: later starts map them instead of parsing 10,000 of them again.
+    """Archive the classes a small run loads: later starts map them instead of parsing 20,000 of them again.
 
     A failure costs seconds at each start and nothing else, so it does not fail the set-up.
     """
-    archive, made_for = _archive(spark_home), spark_home / "conf" / "classes.made-for"
-    java = java_executable() or ""
-    mark = f"{os.path.realpath(java)} {_sha256(_LOCK)}"
+    archive, made_for = class_archive(spark_home), empty_conf_dir(spark_home).with_name("classes.made-for")
+    mark = f"{os.path.realpath(java_executable() or '')} {_sha256(_LOCK)}"
     if archive.exists() and made_for.exists() and made_for.read_text() == mark:
         return
     archive.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder, _Said("archiving classes for a quick start"):
-        done = subprocess.run(
-            [sys.executable, "-m", "saleslake.warmup", folder],
-            env={**os.environ, "SALESLAKE_ARCHIVE": str(archive)}, capture_output=True, text=True, check=False,
-        )
+        done = subprocess.run([sys.executable, "-m", "saleslake.warmup", folder], capture_output=True, text=True, check=False)
         if archive.exists():
             made_for.write_text(mark)
         else:

@@ -10,13 +10,14 @@ import os
 import sys
 from pathlib import Path
 
+import pyspark
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from saleslake import __version__
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
-from saleslake.machine import cores, heap_megabytes, java_problem
+from saleslake.machine import cores, empty_conf_dir, heap_megabytes, java_problem, jvm_options
 
 # Results depend on these, so nothing outside may change them.
 _SEMANTICS = {
@@ -51,6 +52,11 @@ def build_session(settings: Settings, app_name: str = "saleslake", run_id: str =
         builder = builder.config(name, value)
     if not running and not under_submit:
         builder = builder.master(settings.spark.master or f"local[{cores()}]")
+        spark_home = Path(pyspark.__file__).parent
+        if "spark.driver.extraJavaOptions" not in settings.spark.conf:
+            builder = builder.config("spark.driver.extraJavaOptions", " ".join(jvm_options(spark_home)))
+        if empty_conf_dir(spark_home).is_dir():
+            os.environ.setdefault("SPARK_CONF_DIR", str(empty_conf_dir(spark_home)))
         builder = builder.config("spark.driver.memory", settings.spark.driver_memory or f"{heap_megabytes()}m")
         builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
         with _stderr_to(Path(settings.data) / "logs" / "spark-jvm.log"):
