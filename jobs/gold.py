@@ -9,7 +9,7 @@ from saleslake.pipeline import Batch
 
 
 def main(argv: list[str]) -> int:
-    parser = job_parser("silver to gold, then the sanity checks")
+    parser = job_parser("silver to gold, then the sanity checks", by_source=False)
     parser.add_argument("--no-check", action="store_true", help="leave the checks to `saleslake check`")
     args = parser.parse_args(argv)
 

@@ -1,12 +1,17 @@
-"""Land the API sources: spark-submit jobs/land_api.py [--config FILE] [--source NAME] [--since T] [--until T] [--refetch]"""
+"""Land the API sources.
+
+spark-submit jobs/land_api.py [--config FILE] [--source NAME] [--since T] [--until T] [--refetch]
+"""
 
 from __future__ import annotations
 
 import sys
 
-from saleslake.entry import chosen_sources, fail, job_parser, run_job
+from saleslake.config import Settings
+from saleslake.entry import check_secrets, chosen_sources, fail, job_parser, run_job
 from saleslake.errors import SaleslakeError
 from saleslake.ingest.window import parse_window
+from saleslake.pipeline import Batch
 
 
 def main(argv: list[str]) -> int:
@@ -19,12 +24,18 @@ def main(argv: list[str]) -> int:
         window = parse_window(args.since, args.until)
     except SaleslakeError as e:
         return fail(e, args.verbose)
-    return run_job(
-        "land_api",
-        args.config,
-        lambda batch: batch.land(chosen_sources(batch.lake.settings, args.source, api=True), window, refetch=args.refetch),
-        verbose=args.verbose,
-    )
+
+    def chosen(settings: Settings) -> list[str]:
+        return chosen_sources(settings, args.source, api=True)
+
+    def work(batch: Batch) -> None:
+        batch.heal()
+        batch.land(chosen(batch.lake.settings), window, refetch=args.refetch)
+
+    def check(settings: Settings) -> None:
+        check_secrets(settings, chosen(settings))
+
+    return run_job("land_api", args.config, work, verbose=args.verbose, check=check)
 
 
 if __name__ == "__main__":

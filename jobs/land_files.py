@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import sys
 
+from saleslake.config import Settings
 from saleslake.entry import chosen_sources, job_parser, run_job
 from saleslake.ingest.window import Window
+from saleslake.pipeline import Batch
 
 
 def main(argv: list[str]) -> int:
     parser = job_parser("file sources to landing and bronze")
     parser.add_argument("--refetch", action="store_true", help="land files again even if their content has not changed")
     args = parser.parse_args(argv)
-    return run_job(
-        "land_files",
-        args.config,
-        lambda batch: batch.land(chosen_sources(batch.lake.settings, args.source, api=False), Window(), refetch=args.refetch),
-        verbose=args.verbose,
-    )
+
+    def chosen(settings: Settings) -> list[str]:
+        return chosen_sources(settings, args.source, api=False)
+
+    def work(batch: Batch) -> None:
+        batch.heal()
+        batch.land(chosen(batch.lake.settings), Window(), refetch=args.refetch)
+
+    return run_job("land_files", args.config, work, verbose=args.verbose, check=chosen)
 
 
 if __name__ == "__main__":

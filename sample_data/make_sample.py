@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from planted_orders import CASES, NOT_OBJECTS, Record
 from planted_rows import FILES
+
 from saleslake.synthetic import catalogue
 from saleslake.synthetic.orders import DAY, Draft, OrderSpec, drafts, render, seconds_of
 from saleslake.synthetic.transactions import TRANSACTIONS, transaction_rows

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import reduce
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake import bronze
-from saleslake.fingerprint import rules_fingerprint
+from saleslake.fingerprint import gold_fingerprint, rules_fingerprint
 from saleslake.gold import refresh as gold
 from saleslake.gold.sync import differences
 from saleslake.lake import Lake
@@ -67,6 +68,8 @@ def verify(lake: Lake) -> Proof:
             "the configuration's rules differ from those silver was last decided by; differences below may be due to "
             "that: saleslake run --full-refresh decides everything by the present ones"
         )
+    if state.gold and state.gold != gold_fingerprint(lake.settings):
+        proof.notes.append("the [gold] settings have changed since gold was last refreshed: saleslake run brings it up to them")
     with lake.lock("gold"), lake.lock("silver"):
         for name in ENTITIES:
             proof.sources += _prove_entity(lake, ENTITIES[name])
@@ -163,8 +166,9 @@ def _read_off(judged: DataFrame, sources: list[str]) -> list[SourceProof]:
 
 def _prove_gold(lake: Lake) -> dict[str, list[str]]:
     inputs = gold.pinned_inputs(lake)
-    if len(inputs.pins) < len(ENTITIES):
-        return {}
+    missing = [table.full_name for name, table in gold.INPUTS.items() if name not in inputs.pins]
+    if missing:
+        return {name: ["the table does not exist, so gold cannot be derived: run `saleslake run`"] for name in missing}
     found: dict[str, list[str]] = {}
     for name, expected in gold.expected(inputs).items():
         table = gold.TABLES[name]

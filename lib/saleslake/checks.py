@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import duckdb
+
+from saleslake.errors import SaleslakeError
 from saleslake.lake import Lake
-from saleslake.serve.duck import connect
+from saleslake.serve.duck import connect, require_tables
 
 Severity = Literal["error", "count"]
 
@@ -126,6 +129,11 @@ CHECKS: tuple[Check, ...] = (
 
 
 def run_checks(lake: Lake) -> list[Result]:
-    """Run every check over the tables as they are now."""
+    """Run every check over the tables as they are now. Raises SaleslakeError if one is not there."""
+    require_tables(lake, "gold", "silver")
     with connect(lake) as connection:
-        return [Result(check, int(connection.execute(check.sql).fetchall()[0][0])) for check in CHECKS]
+        try:
+            return [Result(check, int(connection.execute(check.sql).fetchall()[0][0])) for check in CHECKS]
+        except duckdb.CatalogException as e:
+            what = str(e).splitlines()[0].removeprefix("Catalog Error: ")
+            raise SaleslakeError(f"{what} Missing tables come with `saleslake run`") from None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -14,11 +12,14 @@ import structlog
 
 from saleslake import config, logs, runlog
 from saleslake.config import Settings
-from saleslake.errors import EXIT_FAILED, EXIT_OK, SaleslakeError
+from saleslake.errors import EXIT_OK, ConfigError, SaleslakeError, first_line
+from saleslake.errors import fail as fail
+from saleslake.gold import precedence
 from saleslake.lake import Lake
 from saleslake.pipeline import Batch, Summary, raise_failures
 from saleslake.session import build_session
 from saleslake.silver import registry
+from saleslake.sources.credentials import Credentials
 
 Work = Callable[[Batch], None]
 
@@ -27,16 +28,22 @@ def open_settings(path: str | None) -> Settings:
     """The settings, checked as a whole. Raises ConfigError."""
     settings = config.load(path)
     registry.check(settings)
+    precedence.check(settings)
     return settings
 
 
 def run_job(
     command: str, config_path: str | None, work: Work, *, verbose: bool = False, quiet: bool = False,
+    check: Callable[[Settings], object] = lambda _: None,
     say: Callable[[str], None] = lambda _: None, show: Callable[[Lake, Summary, float], None] | None = None,
 ) -> int:
-    """Do `work` as one run of the batch. Returns the exit code; errors are one line on stderr."""
+    """Do `work` as one run of the batch. Returns the exit code; errors are one line on stderr.
+
+    `check` looks at the settings before anything is written and raises ConfigError.
+    """
     try:
         settings = open_settings(config_path)
+        check(settings)
     except SaleslakeError as e:
         return fail(e, verbose)
     lake = Lake(settings)
@@ -62,28 +69,12 @@ def run_job(
     return EXIT_OK if error is None else fail(error, verbose)
 
 
-def fail(error: BaseException, verbose: bool) -> int:
-    """Print the one line that says what went wrong (and with `verbose` where). Returns the exit code."""
-    if verbose:
-        traceback.print_exception(error)
-    known = isinstance(error, SaleslakeError)
-    text = str(error) if known else f"{type(error).__name__}: {first_line(error)} (--verbose shows where)"
-    print(f"error: {text}", file=sys.stderr)
-    return error.exit_code if isinstance(error, SaleslakeError) else EXIT_FAILED
-
-
-def first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:500] if lines else "no message"
-
-
 def _log_end(lake: Lake, command: str, started: datetime, summary: Summary, error: BaseException | None) -> None:
     landed = summary.landed
     dropped = sum(o.quarantined for o in summary.outcomes.values())
-    processed = sum(o.records for o in summary.outcomes.values())
     partitions = sum(len(w.dates) for w in summary.written) + sum(len(o.dates) for o in summary.outcomes.values())
     row = {
-        "records_processed_count": processed,
+        "records_processed_count": summary.processed,
         "records_dropped_count": dropped,
         "retry_attempts": sum(r.retries for r in landed),
         "partitions_written": partitions,
@@ -107,10 +98,13 @@ def summary_dict(summary: Summary) -> dict[str, object]:
     return {
         "landed": [asdict(report) for report in summary.landed],
         "outcomes": {
-            name: {**asdict(o), "reasons": dict(o.reasons), "warnings": dict(o.warnings), "dates": len(o.dates)}
+            name: asdict(o) | {"reasons": dict(o.reasons), "warnings": dict(o.warnings), "dates": len(o.dates)}
             for name, o in summary.outcomes.items()
         },
-        "written": [{"table": w.table, "rows": w.rows, "deleted": w.deleted, "partitions": len(w.dates)} for w in summary.written],
+        "written": [
+            {"table": w.table, "rows": w.rows, "deleted": w.deleted, "partitions": len(w.dates)}
+            for w in summary.written
+        ],
         "healed": summary.healed,
         "checks": {r.check.name: r.found for r in summary.checks},
         "seconds": {k: round(v, 3) for k, v in summary.seconds.items()},
@@ -119,21 +113,34 @@ def summary_dict(summary: Summary) -> dict[str, object]:
     }
 
 
-def job_parser(description: str) -> argparse.ArgumentParser:
-    """Arguments every spark-submit job takes."""
+def job_parser(description: str, *, by_source: bool = True) -> argparse.ArgumentParser:
+    """Arguments every spark-submit job takes; `--source` where a job can do its work for some sources only."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--config", help="configuration file (default: $SALESLAKE_CONFIG, else conf/saleslake.toml)")
-    parser.add_argument("--source", action="append", help="only this source (may be given more than once)")
+    if by_source:
+        parser.add_argument("--source", action="append", help="only this source (may be given more than once)")
     parser.add_argument("--verbose", action="store_true", help="log on the terminal, and show tracebacks")
     return parser
 
 
 def chosen_sources(settings: Settings, wanted: Sequence[str] | None, api: bool | None = None) -> list[str]:
-    """Sources by name, or all (of APIs, or of files). Raises ConfigError for a name that does not exist."""
+    """Sources by name, or all (of APIs, or of files). Raises ConfigError for a name that is none of these."""
     for name in wanted or ():
         if name not in settings.sources:
-            raise config.ConfigError(f"--source {name}: no such source; there are: {', '.join(settings.sources)}")
+            raise ConfigError(f"--source {name}: no such source; there are: {', '.join(settings.sources)}")
+        format_ = settings.sources[name].format
+        if api is not None and (format_ == "api") != api:
+            right = "land_api.py" if format_ == "api" else "land_files.py"
+            raise ConfigError(f"--source {name}: its format is {format_!r}, so it is landed by jobs/{right}")
     return [
         name for name, source in settings.sources.items()
         if (not wanted or name in wanted) and (api is None or (source.format == "api") == api)
     ]
+
+
+def check_secrets(settings: Settings, sources: Sequence[str]) -> None:
+    """Raise ConfigError for the first credential that an API among these sources needs and that cannot be used."""
+    for name in sources:
+        api = settings.sources[name].api
+        if api is not None and api.url.lower().startswith(("http://", "https://")):
+            Credentials(api.auth, settings.secret, f"sources.{name}.api.auth")

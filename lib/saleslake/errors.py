@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -29,3 +32,18 @@ class LockTimeout(SaleslakeError):
 
 class TableError(SaleslakeError):
     """A stored table is damaged, foreign or missing in a way this command does not repair."""
+
+
+def fail(error: BaseException, verbose: bool) -> int:
+    """Print the one line that says what went wrong (and with `verbose` where). Returns the exit code."""
+    if verbose:
+        traceback.print_exception(error)
+    known = isinstance(error, SaleslakeError)
+    text = str(error) if known else f"{type(error).__name__}: {first_line(error)} (--verbose shows where)"
+    print(f"error: {text}", file=sys.stderr)
+    return error.exit_code if isinstance(error, SaleslakeError) else EXIT_FAILED
+
+
+def first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:500] if lines else "no message"

@@ -1,4 +1,4 @@
-"""A fingerprint of everything in the configuration that decides what silver makes of a record."""
+"""Fingerprints of everything in the configuration that decides what silver makes of a record, and gold of silver."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import json
 
 from saleslake.config import Settings
 
-_DECIDES = ("entity", "format", "key", "version", "mapping", "defaults", "delimiter", "quote", "date_formats", "time_zone", "rules")
+_DECIDES = (
+    "entity", "format", "key", "version", "mapping", "defaults", "delimiter", "quote", "date_formats", "time_zone",
+    "rules",
+)  # fmt: skip
 
 
 def rules_fingerprint(settings: Settings) -> str:
@@ -18,4 +21,14 @@ def rules_fingerprint(settings: Settings) -> str:
         "channels": settings.channels,
         "amount_tolerance": str(settings.run.amount_tolerance),
     }
+    return _digest(content)
+
+
+def gold_fingerprint(settings: Settings) -> str:
+    """Equal fingerprints: the same silver makes the same gold."""
+    products = {name: source.format for name, source in settings.sources.items() if source.entity == "products"}
+    return _digest({"gold": settings.gold.model_dump(), "products": products})
+
+
+def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

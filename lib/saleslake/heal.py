@@ -82,7 +82,7 @@ def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> st
             if known is None:
                 continue  # cleaned up long ago; nothing is known about it
             return f"version {version} is no longer in the log, so it cannot be told who wrote it"
-        info = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
+        info: dict[str, object] = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
         ours = str(info.get("userMetadata", "")).startswith("saleslake ")
         changes = any(a.get(kind, {}).get("dataChange") for a in actions for kind in ("add", "remove"))
         changes = changes or (version > 0 and any("metaData" in a for a in actions))

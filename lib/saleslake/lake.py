@@ -9,17 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 import duckdb
 from deltalake import DeltaTable as ReadOnlyTable
-from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
 
 from saleslake.config import Settings
 from saleslake.landing import LandingZone
 from saleslake.locks import writer_lock
-from saleslake.table import Table
 
+if TYPE_CHECKING:  # Spark takes most of a second to import, and readers without a JVM do without it
+    from delta.tables import DeltaTable
+    from pyspark.sql import DataFrame, SparkSession
+
+    from saleslake.table import Table
 
 _creating: dict[str, threading.Lock] = {}
 
@@ -90,6 +93,8 @@ class Lake:
 
     def create(self, table: Table) -> None:
         """Create the table, empty, with its comments, constraints and partitioning, unless it is there."""
+        from delta.tables import DeltaTable
+
         with _creating.setdefault(self.path(table), threading.Lock()):
             if not self.exists(table):
                 self._define(DeltaTable.createIfNotExists(self.spark), table)
@@ -99,6 +104,8 @@ class Lake:
         if not self.exists(table) and "://" not in self.path(table):
             # Data files without a log are no table, and Delta refuses to create one over them.
             shutil.rmtree(self.path(table), ignore_errors=True)
+        from delta.tables import DeltaTable
+
         self._define(DeltaTable.createOrReplace(self.spark), table)
 
     def _define(self, builder: object, table: Table) -> None:
@@ -121,6 +128,8 @@ class Lake:
         return reader.load(self.path(table))
 
     def delta(self, table: Table) -> DeltaTable:
+        from delta.tables import DeltaTable
+
         return DeltaTable.forPath(self.spark, self.path(table))
 
     def append(self, table: Table, rows: DataFrame) -> None:

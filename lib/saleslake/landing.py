@@ -2,7 +2,7 @@
 
 A landing unit is one file or one page of an API response. Its bytes are written to a temporary name,
 fsynced and renamed, then its manifest the same way: a unit without a manifest never happened. Units
-whose manifest says `fetched` or `landed` and that bronze does not hold yet are taken up by the next run.
+that were not left out and that bronze's control rows do not name are taken up by the next run.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Unit:
     records: int = 0
     status: int | None = None
     defect: str | None = None
+    form: str | None = None
+    """Of a page: `json` or `jsonl`, as decided when its Content-Type was at hand; else its bytes tell."""
     since: str | None = None
     until: str | None = None
     left_out: list[str] = field(default_factory=list)
@@ -58,7 +60,8 @@ class Unit:
 
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with microseconds and Z, so that text order is time order."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # isoformat, because strftime writes the year 1 as "1".
+    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def from_micros(micros: int) -> datetime:
@@ -116,10 +119,6 @@ class LandingZone:
         """Every unit of a source by its manifest, oldest first."""
         found = [self._read(path) for path in (self.folder / source).glob(f"*/*{MANIFEST}")]
         return sorted(found, key=lambda u: (u.landed_at, u.unit))
-
-    def pending(self, source: str) -> list[Unit]:
-        """Units that a run fetched or landed and did not bring to bronze, oldest first."""
-        return [unit for unit in self.units(source) if unit.state in ("fetched", "landed")]
 
     @staticmethod
     def _read(path: Path) -> Unit:

@@ -55,6 +55,8 @@ def jvm_options(spark_home: Path, archive_option: str = "SharedArchiveFile") -> 
     return [
         # Two cores and short runs: the throughput collector beat G1 by a tenth.
         "-XX:+UseParallelGC",
+        # Spark generates methods beyond the 8,000 bytes that HotSpot compiles; interpreted, silver took four times as long.
+        "-XX:-DontCompileHugeMethods",
         f"-XX:{archive_option}={class_archive(spark_home)}",
         # An archive that does not fit costs seconds and must cost nothing else, not even a line.
         "-Xshare:auto",

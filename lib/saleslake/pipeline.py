@@ -5,25 +5,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 
-from saleslake import checks, heal
-from saleslake.errors import SaleslakeError
+from saleslake import bronze, checks, heal
+from saleslake.errors import ConfigError
 from saleslake.fingerprint import rules_fingerprint
 from saleslake.gold import refresh as gold
-from saleslake.gold.sync import Written
+from saleslake.heal import Damage
 from saleslake.ingest.land import land
 from saleslake.ingest.report import Landed
-from saleslake.ingest.window import Window
+from saleslake.ingest.window import Window, effective
 from saleslake.lake import Lake
 from saleslake.parallel import side_by_side
 from saleslake.publish import Outcome
 from saleslake.silver import quarantine, step
 from saleslake.silver.registry import ENTITIES
 from saleslake.state import State, StateFile
+from saleslake.summary import Summary as Summary
+from saleslake.summary import raise_failures as raise_failures
 from saleslake.table import Table
 
 Say = Callable[[str], None]
@@ -34,30 +35,6 @@ _TABLES: list[Table] = [*_SILVER_TABLES, *gold.TABLES.values()]
 
 def _silent(_: str) -> None:
     return None
-
-
-@dataclass
-class Summary:
-    """What a run did: what landed, what became of it, what was written, what the checks found."""
-
-    landed: list[Landed] = field(default_factory=list)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    written: list[Written] = field(default_factory=list)
-    healed: list[str] = field(default_factory=list)
-    checks: list[checks.Result] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def failures(self) -> list[str]:
-        """Everything that makes the run exit with 1."""
-        refused = [reason for report in self.landed for reason in report.failed]
-        broken = [f"check {r.check.name}: {r.found} found; expected: {r.check.meaning}" for r in self.checks if r.failed]
-        return refused + broken
-
-    @property
-    def nothing_new(self) -> bool:
-        return not (self.healed or any(o.records for o in self.outcomes.values()) or any(w.anything for w in self.written))
 
 
 class Batch:
@@ -95,7 +72,12 @@ class Batch:
             self._rebuild([ENTITIES[name].table for name in entities] + [quarantine.TABLE], entities)
 
     def land(self, sources: Iterable[str], window: Window, *, refetch: bool = False) -> None:
-        """Land each source, side by side. Silver catches up first: an API's known records are told by silver."""
+        """Land each source, side by side. Silver catches up first: an API's known records are told by silver.
+
+        Raises ConfigError, before anything is fetched, for a window that the watermark of a source contradicts.
+        """
+        sources = list(sources)
+        self._check_window(sources, window, refetch)
 
         def one(name: str) -> Landed:
             self._add(name, step.catch_up(self.lake, name))
@@ -104,7 +86,18 @@ class Batch:
 
         with self._timed("land"):
             # Tables that do not exist yet are made meanwhile: that is all driver work.
-            side_by_side([*[partial(self.lake.create, table) for table in _TABLES], *[partial(self._landed, one, name) for name in sources]])
+            creating = [partial(self.lake.create, table) for table in _TABLES]
+            side_by_side([*creating, *[partial(self._landed, one, name) for name in sources]])
+
+    def _check_window(self, sources: list[str], window: Window, refetch: bool) -> None:
+        settings = self.lake.settings
+        for name in sources if window.until else ():
+            if settings.sources[name].is_incremental:
+                control = bronze.controls(self.lake, name)
+                try:
+                    effective(window, control, settings.run.watermark_lag_seconds, refetch)
+                except ConfigError as e:
+                    raise ConfigError(f"sources.{name}: {e}") from None
 
     def _landed(self, one: Callable[[str], Landed], name: str) -> None:
         report = one(name)
@@ -113,6 +106,7 @@ class Batch:
 
     def silver(self, sources: Iterable[str] | None = None) -> None:
         """Bring what landed to silver: entities side by side, the sources of one entity in turn."""
+        self.summary.decided = True
         names = list(sources or self.lake.settings.sources)
         by_entity: dict[str, list[str]] = {}
         for name in names:
@@ -141,6 +135,7 @@ class Batch:
 
     def full_refresh(self) -> None:
         """Re-decide everything from bronze under the present rules."""
+        self.summary.decided = True
         with self._timed("silver"):
             self.say("silver: deciding everything anew")
             self._rebuild(_SILVER_TABLES, list(ENTITIES))
@@ -173,14 +168,13 @@ class Batch:
         # Marked first: an overwrite that is killed half-way is noticed and done again by the next run.
         self._mark(tables)
         with self.lake.lock("silver"):
-            # What bronze received and silver did not see is in the rebuild too; the stream replays it harmlessly.
             outcomes = step.full_refresh(self.lake, entities)
         self._unmark(tables)
         self._remember_sound()
         for entity, outcome in outcomes.items():
             self._add(f"{entity} (all of bronze)", outcome)
 
-    def _announce(self, damages: list[heal.Damage]) -> None:
+    def _announce(self, damages: list[Damage]) -> None:
         for damage in damages:
             line = f"{damage.table.full_name}: {damage.what}; rebuilding it"
             self.summary.healed.append(line)
@@ -225,10 +219,3 @@ class _Timer:
 
     def __exit__(self, *_: object) -> None:
         self.seconds[self.what] = self.seconds.get(self.what, 0.0) + time.monotonic() - self.started
-
-
-def raise_failures(summary: Summary) -> None:
-    """Raise SaleslakeError with the first failure of a summary and how many more there are."""
-    if summary.failures:
-        more = f" (and {len(summary.failures) - 1} more)" if len(summary.failures) > 1 else ""
-        raise SaleslakeError(summary.failures[0] + more)

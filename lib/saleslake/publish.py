@@ -24,6 +24,8 @@ from saleslake.table import Table
 _MOST_LITERAL_DATES = 1000
 _one_at_a_time = threading.Lock()
 """Quarantine is one table for all entities, whose threads publish side by side."""
+_turns: dict[str, threading.Lock] = {}
+"""By table: threads of one run share the silver lock, and two of them may bring sources of one entity."""
 
 
 @dataclass
@@ -62,7 +64,8 @@ def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataF
     cleaned = cleaned.persist()
     try:
         outcome = _counted(cleaned)
-        with lake.lock("silver"):
+        # The turn is inside the lock, or a thread could wait for the lock with the turn in hand.
+        with lake.lock("silver"), _turns.setdefault(lake.path(entity.table), threading.Lock()):
             if outcome.quarantined:
                 insert_rejected(lake, entity, cleaned)
             if outcome.records > outcome.quarantined or current_files is not None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, functions as F
 
@@ -57,10 +59,18 @@ def apply_rules(frame: DataFrame, rules: Sequence[Rule]) -> DataFrame:
     warns = [rule for rule in rules if rule.severity == "warn"]
     return frame.select(
         "*",
-        _names(errors).alias("reasons"),
-        _collected([F.when(rule.condition, rule.message) for rule in errors]).alias("details"),
-        _names(warns).alias("warnings"),
+        _if_any(errors, _names(errors)).alias("reasons"),
+        _if_any(errors, _collected([F.when(rule.condition, rule.message) for rule in errors])).alias("details"),
+        _if_any(warns, _names(warns)).alias("warnings"),
     )
+
+
+def _if_any(rules: Sequence[Rule], found: Column) -> Column:
+    """Most rows break no rule: for them one chain of conditions is all that is evaluated."""
+    nothing = F.array().cast("array<string>")
+    if not rules:
+        return nothing
+    return F.when(reduce(or_, [F.coalesce(rule.condition, F.lit(False)) for rule in rules]), found).otherwise(nothing)
 
 
 def _names(rules: Sequence[Rule]) -> Column:

@@ -26,7 +26,8 @@ SCHEMA = pa.schema(
         pa.field("summary", pa.string(), nullable=False),
     ]
 )
-"""records_processed: landed in this run; records_dropped: of these quarantined; summary: the run's summary as JSON."""
+"""records_processed: decided by silver in this run, or landed where silver was no step of it (landing jobs);
+records_dropped: quarantined by silver in this run; summary: the run's summary as JSON."""
 
 
 def path(lake: Lake) -> str:

@@ -39,8 +39,9 @@ _DELTA = {
 def build_session(settings: Settings, app_name: str = "saleslake", run_id: str = "") -> SparkSession:
     """The session of this process, started if need be.
 
-    Raises ConfigError if no usable Java is found; the message says what to install.
+    Raises ConfigError if no usable Java is found, saying what to install, or if `[spark.conf]` would change results.
     """
+    _check(settings)
     running = SparkContext._active_spark_context is not None
     under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
     if not running and not under_submit:
@@ -48,7 +49,7 @@ def build_session(settings: Settings, app_name: str = "saleslake", run_id: str =
         if problem:
             raise ConfigError(problem)
     builder = SparkSession.builder.appName(app_name)
-    for name, value in (_tuning(settings) | _DELTA | _SEMANTICS | settings.spark.conf).items():
+    for name, value in (_tuning() | _DELTA | settings.spark.conf | _SEMANTICS).items():
         builder = builder.config(name, value)
     if not running and not under_submit:
         builder = builder.master(settings.spark.master or f"local[{cores()}]")
@@ -72,7 +73,17 @@ def signature(run_id: str) -> str:
     return f"saleslake {__version__} run={run_id}"
 
 
-def _tuning(settings: Settings) -> dict[str, str]:
+def _check(settings: Settings) -> None:
+    """Raise ConfigError if `[spark.conf]` would change a setting that results depend on."""
+    for name, value in settings.spark.conf.items():
+        if _SEMANTICS.get(name, value) != value:
+            raise ConfigError(
+                f"{settings.config_file}: spark.conf.{name} = {value!r}: results depend on it, so it stays "
+                f"{_SEMANTICS[name]!r}: take the line out"
+            )
+
+
+def _tuning() -> dict[str, str]:
     """Sized for the machine; `[spark.conf]` overrides each line."""
     n = cores()
     return {

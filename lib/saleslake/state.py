@@ -19,15 +19,17 @@ Pin = tuple[str, int]
 
 @dataclass
 class State:
-    """`seen`: per bronze table the pin silver was last brought up to. `refreshed`: the same of gold, per silver table. `known`: per table the pin up to which every
-    commit is known to be ours. `rebuild`: tables whose rebuild began and did not end. `rules`: fingerprint of the
-    rules the last full decision was made under."""
+    """`seen`: per bronze table the pin silver was last brought up to. `refreshed`: the same of gold, per silver table.
+    `known`: per table the pin up to which every commit is known to be ours. `rebuild`: tables whose rebuild began
+    and did not end. `rules`: fingerprint of the rules the last full decision was made under. `gold`: fingerprint
+    of the settings gold was last refreshed under."""
 
     seen: dict[str, Pin] = field(default_factory=dict)
     refreshed: dict[str, Pin] = field(default_factory=dict)
     known: dict[str, Pin] = field(default_factory=dict)
     rebuild: list[str] = field(default_factory=list)
     rules: str = ""
+    gold: str = ""
 
 
 _guard = threading.Lock()
@@ -42,8 +44,11 @@ class StateFile:
     def load(self) -> State:
         try:
             content = json.loads(self.path.read_text())
-            pins = {name: {k: (v[0], int(v[1])) for k, v in content[name].items()} for name in ("seen", "refreshed", "known")}
-            return State(**pins, rebuild=list(content["rebuild"]), rules=str(content["rules"]))
+            seen, refreshed, known = (
+                {k: (str(v[0]), int(v[1])) for k, v in content[name].items()} for name in ("seen", "refreshed", "known")
+            )
+            rules, gold = str(content["rules"]), str(content.get("gold", ""))
+            return State(seen, refreshed, known, list(content["rebuild"]), rules, gold)
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return State()
 

@@ -21,7 +21,7 @@ TOTAL = T.DecimalType(38, 4)
 """Sums of money: Spark widens SUM(DECIMAL(18,4)) to 28 digits; kept at 38 so that no sum overflows."""
 STRING, TIMESTAMP, DATE, LONG, INT = T.StringType(), T.TimestampType(), T.DateType(), T.LongType(), T.IntegerType()
 BOOLEAN = T.BooleanType()
-NAMES = T.ArrayType(T.StringType(), containsNull=False)
+NAMES = T.ArrayType(T.StringType())
 
 
 @dataclass(frozen=True)

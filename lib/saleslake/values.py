@@ -10,7 +10,10 @@ from pyspark.sql import Column, functions as F, types as T
 _WHITESPACE = " \t\r\n"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_ISO_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?( ?(Z|[+-][0-9]{2}:?[0-9]{2}))?$"
+_ISO = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?( ?(Z|[+-][0-9]{2}:?[0-9]{2}))?)?$"
+)
 _ZONED = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 
 
@@ -47,6 +50,7 @@ def timestamp(text: Column, formats: Sequence[str], zone: str) -> Column:
 
     `formats` are Spark datetime patterns or `iso`. A time without zone is in `zone`; a day without a time
     is that calendar day (midnight UTC), whatever the zone, so that a business day never moves.
+    Moments outside the years 1 to 9999 (UTC) are NULL: no reader but Spark could hold them.
     """
     bare = trimmed(text)
     readings = [_iso(bare, zone) if f == "iso" else _pattern(bare, f, zone) for f in formats]
@@ -56,19 +60,28 @@ def timestamp(text: Column, formats: Sequence[str], zone: str) -> Column:
     return F.when(F.size(distinct) == 1, F.element_at(distinct, 1))
 
 
+def _in_range(moment: Column) -> Column:
+    first, last = F.lit("0001-01-01 00:00:00").cast("timestamp"), F.lit("9999-12-31 23:59:59.999999").cast("timestamp")
+    return moment.between(first, last)
+
+
 def _iso(bare: Column, zone: str) -> Column:
     moment = bare.try_cast(T.TimestampType())
     if zone != "UTC":
         moment_in_zone = F.to_utc_timestamp(moment, zone)
         moment = F.when(bare.rlike(_ISO_DAY) | bare.rlike(_ZONED), moment).otherwise(moment_in_zone)
-    return F.when(bare.rlike(_ISO_TIME) | bare.rlike(_ISO_DAY), moment)
+    # Only the first and the last day can be carried out of range by a zone; elsewhere the moment is computed once.
+    at_the_edge = bare.startswith("0000") | bare.startswith("0001-01-01") | bare.startswith("9999-12-31")
+    return F.when(bare.rlike(_ISO) & (~at_the_edge | _in_range(moment)), moment)
 
 
 def _pattern(bare: Column, pattern: str, zone: str) -> Column:
     moment = F.try_to_timestamp(bare, F.lit(pattern))
     letters = re.sub(r"'[^']*'", "", pattern)
     has_zone, has_time = bool(re.search(r"[VzOXxZ]", letters)), bool(re.search(r"[HhKk]", letters))
-    return F.to_utc_timestamp(moment, zone) if has_time and not has_zone and zone != "UTC" else moment
+    if has_time and not has_zone and zone != "UTC":
+        moment = F.to_utc_timestamp(moment, zone)
+    return F.when(_in_range(moment), moment)
 
 
 def normal_spelling(text: Column) -> Column:

@@ -6,21 +6,27 @@ import json
 import os
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import date
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from saleslake import __version__
 from saleslake.cli import render
-from saleslake.config import PROJECT_ROOT
-from saleslake.errors import EXIT_FAILED, EXIT_OK, ConfigError, SaleslakeError
+from saleslake.cli.common import Verbose, guarded
+from saleslake.cli.material import generate, mock_api
+from saleslake.config import DEFAULT_CONFIG, PROJECT_ROOT
+from saleslake.errors import EXIT_FAILED, EXIT_OK, ConfigError, SaleslakeError, fail
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A sales lakehouse that can prove where every single record went.")
+if TYPE_CHECKING:
+    from saleslake.lake import Lake
 
-Config = Annotated[str | None, typer.Option("--config", help="Configuration file; default $SALESLAKE_CONFIG, else conf/saleslake.toml.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Log on the terminal, and show tracebacks.")]
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="A sales lakehouse that can prove where every single record went.",
+)  # fmt: skip
+
+_CONFIG_HELP = "Configuration file; default $SALESLAKE_CONFIG, else conf/saleslake.toml."
+Config = Annotated[str | None, typer.Option("--config", help=_CONFIG_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -40,14 +46,16 @@ def run(
     config: Config = None,
     since: Annotated[str | None, typer.Option(help="APIs: only versions after this date or ISO timestamp.")] = None,
     until: Annotated[str | None, typer.Option(help="APIs: only versions up to this date or ISO timestamp.")] = None,
-    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Re-decide everything from bronze under the present rules.")] = False,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Re-decide everything from bronze under the present rules.")
+    ] = False,
     refetch: Annotated[bool, typer.Option("--refetch", help="Extract everything from the sources anew.")] = False,
     demo: Annotated[bool, typer.Option("--demo", help="Serve sample_data/ as the APIs on a free local port, for this run.")] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
     """The whole batch: land, silver, gold, check; in one Spark session."""
-    from saleslake.entry import fail, run_job, summary_dict
+    from saleslake.entry import check_secrets, run_job, summary_dict
     from saleslake.ingest.window import parse_window
 
     try:
@@ -60,12 +68,15 @@ def run(
             def show(lake: Any, summary: Any, seconds: float) -> None:
                 progress.stop()
                 if as_json:
-                    typer.echo(json.dumps({"run_id": lake.run_id, "total_seconds": round(seconds, 3), **summary_dict(summary)}, default=str))
+                    head = {"run_id": lake.run_id, "total_seconds": round(seconds, 3)}
+                    typer.echo(json.dumps(head | summary_dict(summary), default=str))
                 else:
                     render.summary(lake, summary, seconds)
 
             code = run_job(
-                "run", config, lambda batch: _whole(batch, window, full_refresh, refetch), verbose=verbose, say=progress.say, show=show
+                "run", config, lambda batch: _whole(batch, window, full_refresh, refetch),
+                check=lambda settings: check_secrets(settings, list(settings.sources)),
+                verbose=verbose, quiet=as_json and not verbose, say=progress.say, show=show,
             )
     except SaleslakeError as e:
         code = fail(e, verbose)
@@ -83,9 +94,15 @@ def _serve_sample(stack: ExitStack, config: str | None) -> None:
     from saleslake import config as settings_module
     from saleslake.mock_api import MockApi
 
+    settings = settings_module.load(config)
+    if settings.config_file != DEFAULT_CONFIG.resolve():
+        raise ConfigError(
+            f"--demo would bring the sample's records into the lakehouse of {settings.config_file}: it goes with "
+            f"{DEFAULT_CONFIG} only; leave out --demo, or --config and $SALESLAKE_CONFIG"
+        )
     sample = PROJECT_ROOT / "sample_data"
     api = stack.enter_context(MockApi(sample / "api_orders.json", sample / "api_products.json"))
-    for name, source in settings_module.load(config).sources.items():
+    for name, source in settings.sources.items():
         if source.api is not None:
             os.environ[f"SALESLAKE__SOURCES__{name.upper()}__API__URL"] = api.url + urlsplit(source.api.url).path
 
@@ -100,7 +117,7 @@ def status(config: Config = None, as_json: AsJson = False, verbose: Verbose = Fa
         typer.echo(json.dumps(found, default=str)) if as_json else render.status(found)
         return EXIT_OK
 
-    _guarded(work, verbose)
+    guarded(work, verbose)
 
 
 @app.command()
@@ -116,11 +133,11 @@ def sql(
     def work() -> int:
         if format_ not in ("table", "csv", "json"):
             raise ConfigError(f"--format {format_!r}: give table, csv or json")
-        columns, rows = run_query(_lake(config), query)
+        columns, rows = run_query(_lake_to_read(config), query)
         render.rows(columns, rows, format_)
         return EXIT_OK
 
-    _guarded(work, verbose)
+    guarded(work, verbose)
 
 
 @app.command()
@@ -129,24 +146,26 @@ def check(config: Config = None, as_json: AsJson = False, verbose: Verbose = Fal
     from saleslake.checks import run_checks
 
     def work() -> int:
-        results = run_checks(_lake(config))
+        results = run_checks(_lake_to_read(config))
         if as_json:
             typer.echo(json.dumps({r.check.name: {"found": r.found, "failed": r.failed} for r in results}))
         else:
             render.checks(results)
         return EXIT_FAILED if any(r.failed for r in results) else EXIT_OK
 
-    _guarded(work, verbose)
+    guarded(work, verbose)
 
 
 @app.command()
 def verify(config: Config = None, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Prove from the stored tables where every record went, and that gold is what silver says."""
+    from saleslake import logs
     from saleslake.accounting import verify as prove
     from saleslake.session import build_session
 
     def work() -> int:
         lake = _lake(config)
+        logs.configure(lake.folder("logs"), lake.run_id, quiet=as_json and not verbose, verbose=verbose)
         lake.session = build_session(lake.settings, "saleslake verify", lake.run_id)
         proof = prove(lake)
         if as_json:
@@ -155,74 +174,26 @@ def verify(config: Config = None, as_json: AsJson = False, verbose: Verbose = Fa
             render.proof(proof)
         return EXIT_OK if proof.holds else EXIT_FAILED
 
-    _guarded(work, verbose)
+    guarded(work, verbose)
 
 
-@app.command("mock-api")
-def mock_api(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8088,
-    orders: Annotated[Path, typer.Option(help="Orders: JSON array or JSON lines.")] = PROJECT_ROOT / "sample_data" / "api_orders.json",
-    products: Annotated[Path, typer.Option(help="Products: JSON array or JSON lines.")] = PROJECT_ROOT / "sample_data" / "api_products.json",
-    token_env: Annotated[str, typer.Option(help="Environment variable with the token that requests must carry.")] = "",
-    faults: Annotated[str, typer.Option(help="Faults to inject, e.g. 500@orders:2x1,429=7@orders:1 (see CONTRIBUTING.md).")] = "",
-    verbose: Verbose = False,
-) -> None:
-    """Serve orders and products like a real API, with faults on demand; until Ctrl-C."""
-    from saleslake import logs
-    from saleslake.mock_api import parse_faults, serve
-
-    def work() -> int:
-        logs.configure(None, "mock-api", verbose=True)
-        serve(host, port, orders, products, token_env, parse_faults(faults) if faults else ())
-        return EXIT_OK
-
-    _guarded(work, verbose)
-
-
-@app.command()
-def generate(
-    orders: Annotated[int, typer.Option(help="Distinct orders.")],
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
-    days: Annotated[int, typer.Option(help="Days the sales spread over.")] = 90,
-    start: Annotated[str, typer.Option(help="First day.")] = "2024-01-01",
-    defects: Annotated[float, typer.Option(help="Share of orders that are broken.")] = 0.02,
-    verbose: Verbose = False,
-) -> None:
-    """Realistic orders, users, products, transactions and stock, with a stated share of defects."""
-    from saleslake.generate import generate as write
-
-    def work() -> int:
-        try:
-            first = date.fromisoformat(start)
-        except ValueError:
-            raise ConfigError(f"--start {start!r}: give a date like 2024-01-31") from None
-        render.generated(write(orders, seed, out, defects=defects, days=days, start=first), out)
-        return EXIT_OK
-
-    _guarded(work, verbose)
-
-
-def _lake(config: str | None) -> Any:
+def _lake(config: str | None) -> Lake:
     from saleslake.entry import open_settings
     from saleslake.lake import Lake
 
     return Lake(open_settings(config))
 
 
-def _guarded(work: Any, verbose: bool) -> None:
-    from saleslake.entry import fail
+def _lake_to_read(config: str | None) -> Lake:
+    """For readers of what is stored: names that only Spark code knows, of rules and columns, are not checked."""
+    from saleslake.config import load
+    from saleslake.lake import Lake
 
-    try:
-        code = work()
-    except KeyboardInterrupt:
-        code = EXIT_FAILED
-    except typer.Exit:
-        raise
-    except Exception as e:
-        code = fail(e, verbose)
-    raise typer.Exit(code)
+    return Lake(load(config))
+
+
+app.command("mock-api")(mock_api)
+app.command()(generate)
 
 
 def main() -> None:

@@ -8,16 +8,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from saleslake.accounting import Proof
-from saleslake.checks import Result
-from saleslake.generate import GenerateReport
-from saleslake.lake import Lake
-from saleslake.pipeline import Summary
+if TYPE_CHECKING:  # imported by whoever made them; a command that reads only waits for none of them
+    from saleslake.accounting import Proof
+    from saleslake.checks import Result
+    from saleslake.generate import GenerateReport
+    from saleslake.ingest.report import Landed
+    from saleslake.lake import Lake
+    from saleslake.pipeline import Summary
 
 out = Console(highlight=False, soft_wrap=False)
 _err = Console(stderr=True, highlight=False)
@@ -51,7 +53,7 @@ def summary(lake: Lake, result: Summary, seconds: float) -> None:
     if result.healed:
         for line in result.healed:
             out.print(f"healed: {line}")
-    _landed(result)
+    _landed(lake, result)
     _written(result)
     for note in result.notes:
         out.print(f"note: {note}")
@@ -67,7 +69,7 @@ def summary(lake: Lake, result: Summary, seconds: float) -> None:
     out.print(f"run {lake.run_id}: {seconds:.1f} s ({steps})")
 
 
-def _landed(result: Summary) -> None:
+def _landed(lake: Lake, result: Summary) -> None:
     if not result.landed and not result.outcomes:
         return
     table = _grid("source", "landed", "left out", "applied", "duplicate", "superseded", "quarantined", "retries")
@@ -75,11 +77,13 @@ def _landed(result: Summary) -> None:
     reports = {r.source: r for r in result.landed}
     for name in names:
         o, r = result.outcomes.get(name), reports.get(name)
-        table.add_row(
-            name, _n(o.records if o else 0), _n(r.left_out if r else 0), _n(o.applied if o else 0), _n(o.duplicate if o else 0),
-            _n(o.superseded if o else 0), _n(o.quarantined if o else 0), _n(r.retries if r else 0),
-        )
+        counts = (o.applied, o.duplicate, o.superseded, o.quarantined) if o else (0, 0, 0, 0)
+        left_out = _left_out(r, lake.settings.sources[name].format) if r else _n(0)
+        table.add_row(name, _n(r.records if r else 0), left_out, *map(_n, counts), _n(r.retries if r else 0))
     out.print(table)
+    for r in result.landed:
+        if r.recovered_units:
+            out.print(f"  {r.source}: {r.recovered_units:,} landed files or pages that bronze lacked were taken up")
     for name, o in result.outcomes.items():
         if o.reasons:
             out.print(f"  {name} quarantined: " + ", ".join(f"{reason} {n:,}" for reason, n in sorted(o.reasons.items())))
@@ -88,6 +92,14 @@ def _landed(result: Summary) -> None:
     for r in result.landed:
         if r.new_fields:
             out.print(f"  {r.source} new fields (kept in raw): {', '.join(r.new_fields)}")
+
+
+def _left_out(report: Landed, format_: str) -> str:
+    """Records of an API that were there already; files that have not changed."""
+    if format_ == "api":
+        return _n(report.left_out)
+    units = report.left_out_units
+    return f"{units:,} file{'s' if units > 1 else ''}" if units else _n(0)
 
 
 def _written(result: Summary) -> None:
@@ -120,7 +132,7 @@ def proof(result: Proof) -> None:
             out.print(f"{s.source}: {what}: {', '.join(ids)}")
     for name, keys in result.gold.items():
         for key in keys:
-            out.print(f"{name} differs from silver: {key}")
+            out.print(f"{name} is not what silver says: {key}")
     agreeing = sum(1 for keys in result.gold.values() if not keys)
     out.print(f"gold: {agreeing} of {len(result.gold)} tables equal what silver says")
     for note in result.notes:

@@ -22,7 +22,7 @@ TABLE = Table(
         Column("sku", STRING, "dim_product", nullable=False),
         Column("quantity", QUANTITY, "units; negative where returned", nullable=False),
         Column("unit_price", MONEY, "price of one unit, in currency; NULL: unpriced"),
-        Column("line_amount", MONEY, "revenue of the line, in currency; NULL: unpriced, out of revenue"),
+        Column("line_amount", MONEY, "revenue of the line, in currency; NULL: unpriced (or beyond MONEY), out of revenue"),
         Column("channel", STRING, "sales channel", nullable=False),
         Column("currency", STRING, "ISO 4217", nullable=False),
         Column("is_return", BOOLEAN, "quantity <= 0, or a price or total < 0: out of gross, in net", nullable=False),
@@ -70,12 +70,13 @@ def _order_lines(orders: DataFrame) -> DataFrame:
 def _priced(catalogue_price: SparkColumn, flag: str) -> list[SparkColumn]:
     given = F.col("given_price")
     price = F.coalesce(given, catalogue_price, F.lit(0).cast(MONEY))
-    missing = F.when(given.isNull(), F.array(F.lit(flag))).otherwise(F.array().cast(NAMES))
+    amount = (F.col("quantity") * price).try_cast(MONEY)
+    too_large = F.when(amount.isNull(), F.array(F.lit("unpriced"))).otherwise(F.array().cast(NAMES))
     return [
         price.alias("unit_price"),
-        (F.col("quantity") * price).try_cast(MONEY).alias("line_amount"),
+        amount.alias("line_amount"),
         ((F.col("quantity") <= 0) | (price < 0)).alias("is_return"),
-        missing.alias("flags"),
+        F.when(given.isNull(), F.array(F.lit(flag))).otherwise(too_large).alias("flags"),
     ]
 
 
@@ -112,8 +113,8 @@ def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
     )
     quantity, total, mapped = F.col("quantity"), F.col("total_price"), F.col("mapped_price")
     at_base = (quantity * F.col("base_price")).try_cast(MONEY)
-    amount = F.coalesce(total, (quantity * mapped).try_cast(MONEY), at_base)
     from_base = total.isNull() & mapped.isNull()
+    amount = F.coalesce(total, (quantity * mapped).try_cast(MONEY), F.when(from_base, at_base))
     # Scale 14 is what Spark keeps of this quotient; the cast rounds half-up to the scale of money.
     derived = F.when(quantity != 0, (total / quantity).try_cast(MONEY))
     price = F.coalesce(mapped, derived, F.when(total.isNull() & at_base.isNotNull(), F.col("base_price")))

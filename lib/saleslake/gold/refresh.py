@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 from pyspark.sql import DataFrame, functions as F
 
+from saleslake.fingerprint import gold_fingerprint
 from saleslake.gold import (
     channel_performance,
     customer_purchase_frequency,
@@ -39,9 +40,10 @@ TABLES: dict[str, Table] = {
         channel_performance, customer_purchase_frequency, inventory_valuation,
     )
 }
-"""Every gold table. One of your own: its module here, and a step in `_stages`."""
+"""Every gold table. One of your own: its module here, a step in `_stages`, and a line in `expected`."""
 
-_SILVER = {module.TABLE.name: module.TABLE for module in (orders, transactions, users, products, stock)}
+INPUTS = {module.TABLE.name: module.TABLE for module in (orders, transactions, users, products, stock)}
+"""Every silver table that gold is made of, by name."""
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Inputs:
     pins: dict[str, Pin]
 
     def silver(self, name: str, dates: set[date] | None = None) -> DataFrame:
-        rows = self.lake.read(_SILVER[name], self.pins[name][1])
+        rows = self.lake.read(INPUTS[name], self.pins[name][1])
         return rows if dates is None else rows.where(date_in(dates))
 
     def prices(self) -> DataFrame:
@@ -71,22 +73,24 @@ def refresh(lake: Lake, damaged: frozenset[str] = frozenset(), say: Callable[[st
     Returns what was written, a line a table; nothing if silver has not changed.
     """
     with lake.lock("gold"):
-        for table in _SILVER.values():
+        for table in INPUTS.values():
             lake.create(table)
         file = StateFile(lake.folder("state.json"))
-        pins = {name: pin for name, table in _SILVER.items() if (pin := lake.pin(table))}
-        seen = file.load().refreshed
+        pins = {name: pin for name, table in INPUTS.items() if (pin := lake.pin(table))}
+        state, decided_by = file.load(), gold_fingerprint(lake.settings)
+        # Under other settings any row may differ, so all of silver counts as changed.
+        seen = state.refreshed if state.gold == decided_by else {}
         changes = {
             name: change
-            for name, table in _SILVER.items()
+            for name, table in INPUTS.items()
             if (change := change_since(lake, table, seen.get(table.full_name), pins[name]))
         }
         missing = frozenset(name for name, table in TABLES.items() if not lake.exists(table))
         if not changes and not damaged and not missing:
             return []
         written = _Refresh(lake, Inputs(lake, pins), changes, damaged | missing, say).run()
-        refreshed = {_SILVER[name].full_name: pin for name, pin in pins.items()}
-        file.update(lambda state: setattr(state, "refreshed", refreshed))
+        refreshed = {INPUTS[name].full_name: pin for name, pin in pins.items()}
+        file.update(lambda state: state.__dict__.update(refreshed=refreshed, gold=decided_by))
         for result in written:
             structlog.get_logger().info(
                 "gold_refreshed", table=result.table, rows=result.rows, deleted=result.deleted, dates=len(result.dates)
@@ -248,7 +252,7 @@ def pinned_inputs(lake: Lake) -> Inputs:
     """Inputs at the versions gold was last refreshed from; now, where that is unknown."""
     seen = StateFile(lake.folder("state.json")).load().refreshed
     pins = {}
-    for name, table in _SILVER.items():
+    for name, table in INPUTS.items():
         now = lake.pin(table)
         if now:
             pins[name] = seen.get(table.full_name, now)

@@ -34,7 +34,9 @@ def extract(
 ) -> None:
     """Fetch the window, land its pages, bring what is news to bronze with the control row of the window."""
     source = lake.settings.sources[name]
-    asked = effective(window, control, lake.settings.run.watermark_lag_seconds, refetch) if source.is_incremental else Window()
+    asked = Window()
+    if source.is_incremental:
+        asked = effective(window, control, lake.settings.run.watermark_lag_seconds, refetch)
     started = now()
     report.since, report.until = (iso(m) if m else None for m in (asked.since, asked.until))
     fetched, failure = _fetch(lake, name, source, report, say)
@@ -80,7 +82,7 @@ def _land_page(lake: Lake, name: str, page: Page, report: Landed, defect: str | 
         # A file has its own age; what counts here is when it was first seen.
         landed_at=page.fetched_at if page.status else now(),
         sha256=page.sha256, bytes=len(page.body), state="fetched", records=len(page.records), status=page.status,
-        defect=defect, since=report.since, until=report.until,
+        defect=defect, form=page.form, since=report.since, until=report.until,
     )
     return lake.landing.add_bytes(unit, page.body)
 

@@ -19,7 +19,9 @@ from saleslake.silver.reading import theirs
 from saleslake.silver.registry import ENTITIES
 
 
-def commit(lake: Lake, name: str, units: list[Unit], report: Landed, extra: dict[str, str | None] | None = None) -> None:
+def commit(
+    lake: Lake, name: str, units: list[Unit], report: Landed, extra: dict[str, str | None] | None = None
+) -> None:
     """Bring units to bronze in one commit with one control row. `extra`: since, until, watermark, watermark_key."""
     if not units and not extra:
         return
@@ -72,8 +74,9 @@ def _stage(lake: Lake, unit: Unit, source: Source, stage: bronze.Staging) -> tup
 
 
 def _known_fields(lake: Lake, name: str, source: Source) -> set[str]:
-    """Fields that are no news: mapped ones, and all seen in earlier commits (in the first commit: any)."""
+    """Fields that are no news: mapped, or seen in an earlier commit. So a first commit tells every unmapped one."""
     entity = ENTITIES[source.entity]
     wanted = (*entity.fields.texts, *entity.fields.numbers, *(("items",) if entity.fields.line_texts else ()))
-    mapped = {theirs(source, field).split(".")[0] if source.format != "csv" else theirs(source, field) for field in wanted}
+    names = {theirs(source, field) for field in wanted}
+    mapped = names if source.format == "csv" else {name.split(".")[0] for name in names}
     return mapped | {field for control in bronze.controls(lake, name) for field in control.fields}

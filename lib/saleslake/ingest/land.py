@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -23,8 +23,9 @@ def land(lake: Lake, name: str, window: Window, *, refetch: bool = False, say: C
     source = lake.settings.sources[name]
     report = Landed(name)
     with lake.lock(f"landing-{name}"):
-        recover(lake, name, report)
         control = bronze.controls(lake, name)
+        if recover(lake, name, control, report):
+            control = bronze.controls(lake, name)
         if source.format == "api":
             api.extract(lake, name, window, control, report, refetch=refetch, say=say)
         else:
@@ -40,22 +41,27 @@ def land(lake: Lake, name: str, window: Window, *, refetch: bool = False, say: C
     return report
 
 
-def recover(lake: Lake, name: str, report: Landed) -> None:
-    """Take up units that a run landed and did not bring to bronze because it ended in between."""
-    pending = lake.landing.pending(name)
-    if not pending:
-        return
-    there = {unit["unit"] for control in bronze.controls(lake, name) for unit in control.units}
-    for unit in pending:
-        if unit.unit in there:
+def recover(lake: Lake, name: str, control: Sequence[bronze.Control], report: Landed) -> bool:
+    """Take up landed units that bronze's control rows do not name, under their own ids and times. Says if it did.
+
+    A run ended before it brought them to bronze, or bronze's table was moved away or put back to an older state.
+    """
+    there = {unit["unit"] for row in control for unit in row.units}
+    left = []
+    for unit in lake.landing.units(name):
+        if unit.state == "left_out":
+            continue
+        if unit.unit not in there:
+            left.append(unit)
+        elif unit.state != "bronze":
             lake.landing.save(replace(unit, state="bronze"))
-    left = [unit for unit in pending if unit.unit not in there]
     if not left:
-        return
+        return False
     structlog.get_logger().info("recovering_units", source=name, units=len(left))
     report.recovered_units = len(left)
     fetched = [unit for unit in left if unit.state == "fetched"]
-    landed = [unit for unit in left if unit.state == "landed"]
+    landed = [unit for unit in left if unit.state != "fetched"]
     if fetched:
         landed += api.decide(lake, name, fetched, report)[0]
     commit(lake, name, sorted(landed, key=lambda u: (u.landed_at, u.unit)), report)
+    return True

@@ -13,7 +13,7 @@ from saleslake.sources.documents import InvalidDocument, split_document
 from saleslake.sources.files import RECORDS, open_plain, split_lines
 
 _SAMPLED = 200
-"""Records per unit that are looked at for new fields."""
+"""Records per batch (a document, a page, or 32 MiB of JSON lines) that are looked at for new fields."""
 
 
 def batches(landing: LandingZone, unit: Unit, source: Source) -> Iterator[pa.RecordBatch]:
@@ -24,7 +24,7 @@ def batches(landing: LandingZone, unit: Unit, source: Source) -> Iterator[pa.Rec
     with open_plain(landing.path(unit.unit)) as stream:
         body = stream.read()
     try:
-        texts = split_document(body, source.records_path).records
+        texts = split_document(body, source.records_path, unit.form or "").records
         defect = None
     except InvalidDocument:
         texts, defect = [body.decode("utf-8", "backslashreplace")], "document_invalid"

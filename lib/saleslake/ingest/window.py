@@ -13,6 +13,8 @@ from saleslake.landing import iso
 
 _FORM = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?)?")
 
+_EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -35,9 +37,9 @@ def parse_moment(text: str | None, option: str) -> datetime | None:
         raise ConfigError(fix)
     try:
         moment = datetime.fromisoformat(re.sub(r"([+-]\d{2})(\d{2})$", r"\1:\2", text.strip().replace("Z", "+00:00")))
-    except ValueError:
+        return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         raise ConfigError(fix) from None
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
 def parse_window(since: str | None, until: str | None) -> Window:
@@ -49,13 +51,22 @@ def parse_window(since: str | None, until: str | None) -> Window:
 
 
 def effective(window: Window, control: Sequence[bronze.Control], lag_seconds: int, refetch: bool) -> Window:
-    """The window to ask for: by hand where given, else from the watermark less the lag."""
+    """The window to ask for: by hand where given, else from the watermark less the lag.
+
+    Raises ConfigError if `until` by hand is not after where the watermark has the window begin.
+    """
     if refetch and not window.by_hand:
         return Window()
     mark = bronze.watermark(control)
     since = window.since
     if since is None and mark is not None and not refetch:
-        since = _moment(mark[0]) - timedelta(seconds=lag_seconds)
+        lag = timedelta(seconds=lag_seconds)
+        since = max(_moment(mark[0]), _EARLIEST + lag) - lag
+    if since is not None and window.until is not None and since >= window.until:
+        raise ConfigError(
+            f"--until {iso(window.until)} is not after {iso(since)}, where the window begins (watermark less "
+            "run.watermark_lag_seconds), so it would be empty: give an earlier --since as well"
+        )
     return Window(since, window.until)
 
 

@@ -10,6 +10,7 @@ import duckdb
 from deltalake import DeltaTable
 
 from saleslake.config import PROJECT_ROOT
+from saleslake.errors import SaleslakeError
 from saleslake.lake import Lake
 
 VIEWS = PROJECT_ROOT / "sql" / "duckdb" / "views.sql"
@@ -24,6 +25,14 @@ def tables(lake: Lake) -> dict[str, str]:
             if DeltaTable.is_deltatable(str(path)):
                 found[f"{layer}.{path.name}"] = str(path)
     return found
+
+
+def require_tables(lake: Lake, *layers: str) -> None:
+    """Raise SaleslakeError if there is no table, or none in one of these layers."""
+    there = {name.split(".")[0] for name in tables(lake)}
+    missing = next((f"{layer} " for layer in layers if layer not in there), "") if there else ""
+    if missing or not there:
+        raise SaleslakeError(f"no {missing}tables at {lake.folder('tables')}: run `saleslake run` first")
 
 
 @contextmanager

@@ -6,9 +6,9 @@ from typing import Any
 
 import duckdb
 
-from saleslake.errors import ConfigError, SaleslakeError
+from saleslake.errors import ConfigError
 from saleslake.lake import Lake
-from saleslake.serve.duck import connect, tables
+from saleslake.serve.duck import connect, require_tables
 
 
 def run_query(lake: Lake, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -19,8 +19,7 @@ def run_query(lake: Lake, query: str) -> tuple[list[str], list[tuple[Any, ...]]]
         raise ConfigError(f"SQL: {_first(e)}") from None
     if len(statements) != 1 or statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
         raise ConfigError("SQL: give one query; the tables are read-only here")
-    if not tables(lake):
-        raise SaleslakeError(f"no tables at {lake.folder('tables')}: run `saleslake run` first")
+    require_tables(lake)
     with connect(lake) as connection:
         # The data are registered already; nothing else on this machine or network is the query's business.
         connection.execute("set enable_external_access = false")

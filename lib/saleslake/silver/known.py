@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pyspark.sql import DataFrame, Window, functions as F
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
 
 from saleslake import bronze
 from saleslake.lake import Lake
@@ -50,8 +51,8 @@ def all_held(lake: Lake, entity: Entity, source: str, hashes: set[str]) -> bool:
         f"""select content_hash from silver
             union select q.content_hash from quarantine q where q.entity = '{entity.name}' and q.source = $source
             and not exists (select 1 from silver s where s.{key} = q.key {same_source}
-                and (coalesce(s.version_time, 'epoch'), s.landed_at, s.file, s.ordinal)
-                  > (coalesce(q.version_time, 'epoch'), q.first_seen, q.file, q.ordinal))""",
+                and (coalesce(s.version_time, '-infinity'), s.landed_at, s.file, s.ordinal)
+                  > (coalesce(q.version_time, '-infinity'), q.first_seen, q.file, q.ordinal))""",
         {"source": source},
         silver=entity.table, quarantine=quarantine.TABLE,
     ).fetchall()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, functions as F, types as T
 
@@ -11,8 +13,8 @@ from saleslake.rules import Rule, RuleInfo
 from saleslake.silver.contract import (
     CDF, LINEAGE_COLUMNS, READING_RULES, Entity, judged, severities, unreadable_text,
 )
-from saleslake.silver.reading import LINEAGE, Fields
-from saleslake.table import DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
+from saleslake.silver.reading import EXACT, LINEAGE, Fields, line_field, lines_in_detail
+from saleslake.table import DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, TOTAL, Column, Table
 
 LINE = T.StructType([
     T.StructField("line_number", INT),
@@ -64,6 +66,7 @@ RULES = (
 )
 
 _TEXTS = ("order_id", "user_id", "currency", "created_at", "updated_at", "order_source", "promo")
+FIELDS = Fields(_TEXTS, ("amount",), ("sku",), ("quantity", "price"))
 
 
 def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
@@ -72,7 +75,7 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
     typed = _typed(records, source, settings)
     keeps_other_lines = severity.get("line_invalid", "error") == "warn"
     rules = _rules(settings, keeps_other_lines)
-    return judged(_with_kept_lines(typed), F.col("order_id"), rules, TABLE, severity)
+    return judged(_with_kept_lines(typed, source), F.col("order_id"), rules, TABLE, severity)
 
 
 def _typed(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
@@ -95,10 +98,42 @@ def _typed(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
         values.trimmed(F.col("order_source")).alias("order_source"),
         values.channel(F.col("order_source"), settings.channels).alias("channel"),
         F.col("promo"),
-        F.transform("items", _line).alias("lines"),
+        F.col("parsed_items"),
+        F.coalesce(_ordinary(source), F.lit(False)).alias("ordinary"),
+        F.col("items_json"),
     )
+    # Lines in detail cost ten times the ordinary ones, so only orders with something peculiar get them.
+    lines = F.when(~F.col("ordinary"), F.transform(lines_in_detail(source, FIELDS), _line))
+    typed = typed.withColumn("lines", lines)
     version = F.col(source.version) if source.version else F.coalesce("updated_at", "created_at")
     return typed.withColumns({"version_time": version, "date": F.to_date("created_at")})
+
+
+def _ordinary(source: Source) -> SparkColumn:
+    """Whether every line is whole and breaks no rule: sold, priced, exact, and within range. NULL: no."""
+    largest = F.lit(10**8).cast(EXACT)
+
+    def is_ordinary(item: SparkColumn) -> SparkColumn:
+        sku, quantity, price = (line_field(item, source, name) for name in ("sku", "quantity", "price"))
+        sku_is_key = (sku != "") & (values.trimmed(sku) == sku) & ~sku.startswith("[") & ~sku.startswith("{")
+        sold = (quantity > 0) & (quantity < largest) & (price > 0) & (price < largest)
+        exact = (quantity == quantity.try_cast(QUANTITY)) & (price == price.try_cast(MONEY))
+        return sku_is_key & sold & exact
+
+    items = F.col("parsed_items")
+    return items.isNotNull() & (F.size(items) > 0) & F.forall(items, is_ordinary)
+
+
+def _ordinary_line(source: Source) -> Callable[[SparkColumn, SparkColumn], SparkColumn]:
+    def line(item: SparkColumn, index: SparkColumn) -> SparkColumn:
+        return F.struct(
+            (index + 1).alias("line_number"),
+            line_field(item, source, "sku").alias("sku"),
+            line_field(item, source, "quantity").try_cast(QUANTITY).alias("quantity"),
+            line_field(item, source, "price").try_cast(MONEY).alias("unit_price"),
+        )
+
+    return line
 
 
 def _line(item: SparkColumn, index: SparkColumn) -> SparkColumn:
@@ -118,7 +153,10 @@ def _line(item: SparkColumn, index: SparkColumn) -> SparkColumn:
         quantity.alias("quantity"),
         price.alias("unit_price"),
         problem.alias("problem"),
-        (qty_problem.eqNullSafe(F.lit("overflow")) | price_problem.eqNullSafe(F.lit("overflow"))).alias("overflow"),
+        (
+            qty_problem.eqNullSafe(F.lit("overflow")) | price_problem.eqNullSafe(F.lit("overflow"))
+            | F.coalesce((quantity * price).isNotNull() & (quantity * price).try_cast(MONEY).isNull(), F.lit(False))
+        ).alias("overflow"),
         price_problem.eqNullSafe(F.lit("unreadable")).alias("price_unreadable"),
         F.coalesce(
             values.was_rounded(item["quantity"], QUANTITY) | values.was_rounded(item["price"], MONEY), F.lit(False)
@@ -126,23 +164,28 @@ def _line(item: SparkColumn, index: SparkColumn) -> SparkColumn:
     )
 
 
-def _with_kept_lines(typed: DataFrame) -> DataFrame:
+def _with_kept_lines(typed: DataFrame, source: Source) -> DataFrame:
     kept = F.filter("lines", lambda line: line["problem"].isNull() & ~line["overflow"])
     fields = [f.name for f in LINE.fields]
     slim = F.transform(kept, lambda line: F.struct(*[line[name].alias(name) for name in fields]))
-    return typed.withColumn("items", F.coalesce(slim, F.array().cast(T.ArrayType(LINE))))
+    peculiar = F.coalesce(slim, F.array().cast(T.ArrayType(LINE)))
+    ordinary = F.transform("parsed_items", _ordinary_line(source))
+    return typed.withColumn("items", F.when(F.col("ordinary"), ordinary).otherwise(peculiar))
 
 
 def _rules(settings: Settings, keeps_other_lines: bool) -> list[Rule]:
     lines = F.col("lines")
+    peculiar = F.when(~F.col("ordinary"), F.col("items"))
     bad_line = F.exists(lines, lambda line: line["problem"].isNotNull())
-    no_lines = F.coalesce(F.size(lines), F.lit(0)) <= 0
+    no_lines = ~F.col("ordinary") & (F.coalesce(F.size(lines), F.lit(0)) <= 0)
     if keeps_other_lines:
         no_lines = no_lines | (bad_line & (F.size("items") == 0))
     amount_overflow = F.col("amount_problem").eqNullSafe(F.lit("overflow"))
     tolerance = F.lit(settings.run.amount_tolerance).cast(MONEY)
     zero = F.lit(0).cast(T.DecimalType(38, 7))
-    total = F.aggregate("items", zero, lambda sum_, line: (sum_ + line["quantity"] * F.coalesce(line["unit_price"], F.lit(0).cast(MONEY))).cast(T.DecimalType(38, 7)))
+    # NULL where the sum exceeds 31 digits: then it differs from every amount.
+    total = F.aggregate("items", zero, lambda sum_, line: F.try_add(sum_, line["quantity"] * F.coalesce(line["unit_price"], F.lit(0).cast(MONEY))).try_cast(T.DecimalType(38, 7)))
+    total_text = F.coalesce(total.cast(TOTAL).cast("string"), F.lit("total, which is too large"))
     return [
         Rule("created_at_unreadable", F.col("created_at").isNull(), unreadable_text("created_at", F.col("created_text")), fixed=True),
         Rule("updated_at_unreadable", F.col("updated_at").isNull() & F.col("updated_text").isNotNull(), unreadable_text("updated_at", F.col("updated_text")), fixed=True),
@@ -153,9 +196,9 @@ def _rules(settings: Settings, keeps_other_lines: bool) -> list[Rule]:
         Rule("items_empty", no_lines, F.lit("items: missing, empty or no array")),
         Rule("user_missing", F.col("user_id").isNull(), F.lit("user_id: missing"), "warn"),
         Rule("amount_missing", F.col("amount").isNull() & ~amount_overflow, F.lit("amount: missing or no number"), "warn"),
-        Rule("amount_mismatch", F.abs(F.col("amount") - total) > tolerance, F.concat(F.lit("amount: differs from its lines' "), total.cast(MONEY).cast("string")), "warn"),
-        Rule("return_line", F.exists("items", lambda line: (line["quantity"] <= 0) | F.coalesce(line["unit_price"] < 0, F.lit(False))), F.lit("a line with quantity <= 0 or price < 0"), "warn"),
-        Rule("zero_price", F.exists("items", lambda line: F.coalesce(line["unit_price"] == 0, F.lit(False))), F.lit("a line with a price of zero"), "warn"),
+        Rule("amount_mismatch", F.coalesce(F.abs(F.col("amount") - total) > tolerance, F.col("amount").isNotNull()), F.concat(F.lit("amount: differs from its lines' "), total_text), "warn"),
+        Rule("return_line", F.exists(peculiar, lambda line: (line["quantity"] <= 0) | F.coalesce(line["unit_price"] < 0, F.lit(False))), F.lit("a line with quantity <= 0 or price < 0"), "warn"),
+        Rule("zero_price", F.exists(peculiar, lambda line: F.coalesce(line["unit_price"] == 0, F.lit(False))), F.lit("a line with a price of zero"), "warn"),
         Rule("rounded", F.coalesce(F.col("amount_rounded"), F.lit(False)) | F.exists(lines, lambda line: line["rounded"]), F.lit("a number with more digits than are kept"), "warn"),
     ]
 
@@ -175,7 +218,7 @@ def _line_messages(flag: str, header: SparkColumn) -> SparkColumn:
 
 ENTITY = Entity(
     table=TABLE,
-    fields=Fields(_TEXTS, ("amount",), ("sku",), ("quantity", "price")),
+    fields=FIELDS,
     required=("order_id", "created_at", "items"),
     rules=RULES,
     clean=clean,

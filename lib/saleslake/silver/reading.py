@@ -15,12 +15,17 @@ from pyspark.sql import Column, DataFrame, functions as F, types as T
 from saleslake.config import Source
 from saleslake.errors import ConfigError
 from saleslake.sources.files import header_names
+from saleslake.values import trimmed
 
 LINEAGE = ("record_id", "source", "file", "ordinal", "landed_at", "run_id", "content_hash")
 """Columns of bronze that travel with every record."""
 
 EXACT = T.DecimalType(38, 18)
 """How numbers leave the parser: wide enough that rounding and overflow of money can be told afterwards."""
+
+_BOMB = r"[eE][+-]?[0-9]{6}"
+"""No exponent of six digits is money, and Java would write out all its zeros, for minutes, to find that out."""
+_JSON_BOMB = rf"[:,\[]\s*-?[0-9.]+{_BOMB}[0-9]*\s*[,\]}}]"
 
 _END = "__end_of_saleslake_record__"
 _OPTIONS = {
@@ -49,8 +54,9 @@ def read_records(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame
     - for each number `x`: `x` (EXACT, NULL if unreadable) and `x_text` (its text where `x` is NULL and something stands there);
     - `unreadable` (why the record as a whole cannot be read, or NULL), `extra_fields` and `short_fields`
       (a CSV line longer or shorter than its header);
-    - where lines are asked for, `items`: an array of structs with the line fields as above and
-      `is_object`; NULL if there is no array.
+    - where lines are asked for, `parsed_items` (the array as the parser gives it, under the source's own names; NULL,
+      or with NULLs, where it gave up), `items_json` (the text the array stands in), and `items`: an array of
+      structs with the line fields as above and `is_object`; NULL if there is no array.
     """
     if source.format == "csv":
         return _with_defaults(_from_csv(bronze, source, fields), source, fields)
@@ -58,8 +64,9 @@ def read_records(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame
 
 
 def theirs(source: Source, name: str) -> str:
-    """The source's own name of one of our fields."""
-    return source.mapping.get(name, _JSON_NAMES.get(name, name) if source.format != "csv" else name)
+    """The source's own name of one of our fields. Lines are JSON in a CSV file too."""
+    is_json = source.format != "csv" or name.startswith("items.")
+    return source.mapping.get(name, source.mapping.get(_ALSO.get(name, ""), _JSON_NAMES.get(name, name) if is_json else name))
 
 
 _JSON_NAMES = {
@@ -71,12 +78,15 @@ _JSON_NAMES = {
 }
 """Where a field lies in the API's JSON unless the mapping says otherwise."""
 
+_ALSO = {"items.quantity": "items.qty"}
+"""Names of ours that a mapping may use as well: the API's own word."""
+
 
 def _with_defaults(named: DataFrame, source: Source, fields: Fields) -> DataFrame:
     filled = {}
     for name, value in source.defaults.items():
         if name in fields.texts:
-            filled[name] = F.coalesce(F.when(F.trim(F.col(name)) != "", F.col(name)), F.lit(value))
+            filled[name] = F.coalesce(F.when(trimmed(F.col(name)).isNotNull(), F.col(name)), F.lit(value))
         elif name in fields.numbers:
             given = F.col(name).isNotNull() | F.col(f"{name}_text").isNotNull()
             filled[name] = F.when(given, F.col(name)).otherwise(F.lit(value).try_cast(EXACT))
@@ -98,6 +108,7 @@ def _from_json(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
     # The record stands in an array before a sentinel: text after the record, or a second object on the
     # line, breaks or lengthens the array; on its own Spark's parser would stop after the first object.
     wrapped = F.concat(F.lit("["), F.col("raw"), F.lit(f',{{"{_END}":"1"}}]'))
+    wrapped = F.when(~F.col("raw").rlike(_JSON_BOMB), wrapped)
     parsed = F.from_json(wrapped, T.ArrayType(record), _OPTIONS)
     # A generator is evaluated once; a struct selected from twice would be parsed twice.
     frame = bronze.select(*LINEAGE, "raw", "header", "defect", F.inline(F.array(F.struct(parsed.alias("_p")))))
@@ -109,7 +120,8 @@ def _from_json(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
         value = _walk(first, theirs(source, name))
         columns += [_number(value, F.get_json_object("raw", _json_path(theirs(source, name))), name)]
     if fields.line_texts:
-        columns.append(_json_lines(_walk(first, theirs(source, "items")), F.col("raw"), source, fields).alias("items"))
+        parsed_items = _walk(first, theirs(source, "items"))
+        columns += [parsed_items.alias("parsed_items"), F.lit(None).cast("string").alias("items_json")]
     read = frame.select(
         *LINEAGE,
         "raw",
@@ -119,13 +131,22 @@ def _from_json(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
         F.lit(False).alias("short_fields"),
         *columns,
     )
-    return _unpacked(read, fields)
+    return _with_lines(_unpacked(read, fields), source, fields)
+
+
+def _with_lines(read: DataFrame, source: Source, fields: Fields) -> DataFrame:
+    """Adds `items` where lines are asked for; a reader that does not use it does not pay for it."""
+    return read.withColumn("items", lines_in_detail(source, fields)) if fields.line_texts else read
 
 
 def _number(value: Column, text: Column, name: str) -> Column:
     """A number and, only where it is NULL, its text: the text costs another parse, so it is asked for lazily."""
     fallback = F.when(value.isNull(), text)
-    return F.struct(F.coalesce(value, fallback.try_cast(EXACT)).alias("exact"), fallback.alias("text")).alias(f"_{name}")
+    return F.struct(F.coalesce(value, _exact(fallback)).alias("exact"), fallback.alias("text")).alias(f"_{name}")
+
+
+def _exact(text: Column) -> Column:
+    return F.when(~text.rlike(_BOMB), text.try_cast(EXACT))
 
 
 def _unpacked(read: DataFrame, fields: Fields) -> DataFrame:
@@ -135,22 +156,49 @@ def _unpacked(read: DataFrame, fields: Fields) -> DataFrame:
     return read
 
 
-def _json_lines(items: Column, raw: Column, source: Source, fields: Fields) -> Column:
-    """The lines; re-read one by one as text only where Spark's parser gave up on one of them."""
+def lines_in_detail(source: Source, fields: Fields) -> Column:
+    """The lines over the columns of `read_records`: an array of structs with each text, each number `x` with `x_text`,
+
+    and `is_object`; re-read one by one as text only where the parser gave up on one of them. NULL if there is no array.
+    """
+    items = F.col("parsed_items")
     suspicious = items.isNull() | F.exists(items, lambda item: _any_null(item, source, fields))
-    array = F.from_json(F.get_json_object(raw, _json_path(theirs(source, "items"))), T.ArrayType(T.StringType()), _OPTIONS)
+    texts = T.ArrayType(T.StringType())
+    if source.format == "csv":
+        array = F.from_json("items_json", texts, _OPTIONS)
+    else:
+        path, tree = theirs(source, "items"), dict[str, Any]()
+        _plant(tree, path, texts)
+        array = _walk(F.from_json("raw", _struct(tree), _OPTIONS), path)
+    none = F.lit(None).cast("string")
 
     def plain(item: Column) -> Column:
-        none = F.lit(None).cast("string")
         return _line(item, F.lit(True), source, fields, exact=lambda value: value, text=lambda _: none)
 
-    return F.when(suspicious, F.transform(array, lambda element: _text_line(element, source, fields))).otherwise(F.transform(items, plain))
+    reread = F.transform(array, lambda element: _text_line(element, source, fields))
+
+    def exact_where_parsed(item: Column, line: Column) -> Column:
+        # The text of an element has its numbers written anew as doubles, which keep only 17 digits.
+        columns = [line[name].alias(name) for name in fields.line_texts]
+        for name in fields.line_numbers:
+            value = F.coalesce(line_field(item, source, name), line[name])
+            columns += [value.alias(name), F.when(value.isNull(), line[f"{name}_text"]).alias(f"{name}_text")]
+        return F.struct(*columns, line["is_object"].alias("is_object"))
+
+    no_items = F.array().cast(T.ArrayType(_line_struct(source, fields, EXACT)))
+    exact = F.when(reread.isNotNull(), F.zip_with(F.coalesce(items, no_items), reread, exact_where_parsed))
+    return F.when(suspicious, exact).otherwise(F.transform(items, plain))
+
+
+def line_field(item: Column, source: Source, name: str) -> Column:
+    """A field of an element of `parsed_items`."""
+    return _walk(item, theirs(source, f"items.{name}"))
 
 
 def _text_line(element: Column, source: Source, fields: Fields) -> Column:
     is_object = F.coalesce(element.startswith("{"), F.lit(False))
     item = F.from_json(F.when(is_object, element), _line_struct(source, fields, T.StringType()), _OPTIONS)
-    return _line(item, is_object, source, fields, exact=lambda text: text.try_cast(EXACT), text=lambda text: text)
+    return _line(item, is_object, source, fields, exact=_exact, text=lambda text: text)
 
 
 def _line(
@@ -228,8 +276,9 @@ def _from_csv(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
     columns += [_text_number(cell(name), name) for name in fields.numbers]
     if fields.line_texts:
         # Orders as CSV carry their lines as JSON text in one column.
-        json_items = F.from_json(cell("items"), T.ArrayType(T.StringType()), _OPTIONS)
-        columns.append(F.transform(json_items, lambda element: _text_line(element, source, fields)).alias("items"))
+        text = F.when(~cell("items").rlike(_JSON_BOMB), cell("items"))
+        parsed_items = F.from_json(text, T.ArrayType(_line_struct(source, fields, EXACT)), _OPTIONS)
+        columns += [parsed_items.alias("parsed_items"), text.alias("items_json")]
     malformed = F.col("_c").isNull()
     read = frame.select(
         *LINEAGE,
@@ -240,13 +289,12 @@ def _from_csv(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
         F.coalesce(~malformed & (F.size("_c") < width), F.lit(False)).alias("short_fields"),
         *columns,
     )
-    return _unpacked(read, fields)
+    return _with_lines(_unpacked(read, fields), source, fields)
 
 
 def _text_number(text: Column, name: str) -> Column:
-    bare = F.trim(text)
-    given = F.when(bare != "", bare)
-    return F.struct(given.try_cast(EXACT).alias("exact"), given.alias("text")).alias(f"_{name}")
+    given = trimmed(text)
+    return F.struct(_exact(given).alias("exact"), given.alias("text")).alias(f"_{name}")
 
 
 def _by_header(values: dict[str, Column], otherwise: Column) -> Column:
@@ -263,25 +311,24 @@ def csv_cells(line: Column, delimiter: str, quote: str) -> Column:
     so no line can overflow a stack: the pieces between delimiters are joined while a quote is open.
     """
     pieces = F.split(line, rf"\Q{delimiter}\E", -1)
-    q = F.lit(quote)
-
-    def closed(cell: Column) -> Column:
-        quotes = F.length(cell) - F.length(F.replace(cell, q, F.lit("")))
-        return (quotes % 2) == 0
+    q, none = F.lit(quote), F.array().cast("array<string>")
 
     def join(state: Column, piece: Column) -> Column:
-        is_open = state["open"].isNotNull()
-        cell = F.when(is_open, F.concat(state["open"], F.lit(delimiter), piece)).otherwise(piece)
-        unfinished = cell.startswith(q) & ~closed(cell)
+        # `open` holds the pieces of a cell with an odd number of quotes so far: the next odd piece closes it. Pieces,
+        # not their text: a cell of thousands of pieces would be copied and counted thousands of times.
+        is_open = F.size(state["open"]) > 0
+        odd = ((F.length(piece) - F.length(F.replace(piece, q, F.lit("")))) % 2) == 1
+        unfinished = F.when(is_open, ~odd).otherwise(piece.startswith(q) & odd)
+        cell = F.when(is_open, F.array_join(F.array_append(state["open"], piece), delimiter)).otherwise(piece)
         return F.struct(
             F.when(unfinished, state["done"]).otherwise(F.array_append(state["done"], cell)).alias("done"),
-            F.when(unfinished, cell).alias("open"),
+            F.when(unfinished, F.array_append(state["open"], piece)).otherwise(none).alias("open"),
         )
 
-    start = F.struct(F.array().cast("array<string>").alias("done"), F.lit(None).cast("string").alias("open"))
+    start = F.struct(none.alias("done"), none.alias("open"))
 
     def finish(state: Column) -> Column:
-        malformed = state["open"].isNotNull() | F.exists(state["done"], lambda c: c.startswith(q) & ~_well_quoted(c, q))
+        malformed = (F.size(state["open"]) > 0) | F.exists(state["done"], lambda c: c.startswith(q) & ~_well_quoted(c, q))
         return F.when(~malformed, F.transform(state["done"], lambda c: _unquoted(c, q)))
 
     return F.when(~line.contains(quote), pieces).otherwise(F.aggregate(pieces, start, join, finish))

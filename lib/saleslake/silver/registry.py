@@ -1,4 +1,4 @@
-"""The entities there are. A sister table of your own is one module and one line here."""
+"""The entities there are. One of your own: a module, a line here, and what CONTRIBUTING lists beside these."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def check(settings: Settings) -> None:
         where = f"{settings.config_file}: sources.{name}"
         check_settings(f"{where}.rules", entity.rules, source.rules)
         fields = entity.fields
-        known = {*fields.texts, *fields.numbers} | ({"items"} if fields.line_texts else set())
-        known |= {f"items.{field}" for field in (*fields.line_texts, *fields.line_numbers)}
-        for setting in ("mapping", "defaults"):
+        plain = {*fields.texts, *fields.numbers}
+        of_lines = {f"items.{field}" for field in (*fields.line_texts, *fields.line_numbers)}
+        mapped = plain | of_lines | ({"items", "items.qty"} if of_lines else set())
+        for setting, known in (("mapping", mapped), ("defaults", plain)):
             for field in getattr(source, setting):
                 if field not in known:
                     raise ConfigError(f"{where}.{setting}.{field}: {source.entity} has no such column; it has: {', '.join(sorted(known))}")

@@ -7,10 +7,12 @@ harmless replay.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import structlog
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake import bronze
 from saleslake.changes import change_since
@@ -18,7 +20,7 @@ from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish, replace
 from saleslake.silver.reading import read_records
 from saleslake.silver.registry import ENTITIES
-from saleslake.state import StateFile
+from saleslake.state import Pin, State, StateFile
 
 
 def catch_up(lake: Lake, source: str) -> Outcome:
@@ -78,7 +80,7 @@ def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Out
     """Re-decide everything of these entities (None: all) from bronze under the present rules, and overwrite.
 
     Takes the silver lock before it reads bronze, so that no batch falls between; never reads silver, so it also
-    repairs. Returns the outcome per source.
+    repairs. What it read counts as seen. Returns the outcome per entity.
     """
     chosen = list(ENTITIES) if entities is None else entities
     outcomes: dict[str, Outcome] = {}
@@ -86,15 +88,21 @@ def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Out
         for name in chosen:
             entity = ENTITIES[name]
             sources = [s for s, settings in lake.settings.sources.items() if settings.entity == name]
-            landed = [s for s in sources if lake.exists(bronze.table_of(s))]
-            frames = [cleaned(lake, s, lake.read(bronze.table_of(s))) for s in landed]
-            files = [f for s in landed if (f := touched_files(lake, s, None)) is not None]
+            pins = {s: pin for s in sources if (pin := lake.pin(bronze.table_of(s)))}
+            frames = [cleaned(lake, s, lake.read(bronze.table_of(s), pin[1])) for s, pin in pins.items()]
+            files = [f for s in pins if (f := touched_files(lake, s, None)) is not None]
             outcomes[name] = replace(lake, entity, frames, files)
+            seen = {bronze.table_of(s).full_name: pin for s, pin in pins.items()}
+            StateFile(lake.folder("state.json")).update(partial(_mark_seen, seen))
             structlog.get_logger().info(
                 "silver_rebuilt", entity=name, records=outcomes[name].records, applied=outcomes[name].applied,
                 quarantined=outcomes[name].quarantined,
             )
     return outcomes
+
+
+def _mark_seen(seen: dict[str, Pin], state: State) -> None:
+    state.seen.update(seen)
 
 
 __all__ = ["catch_up", "cleaned", "decide", "full_refresh", "touched_files"]

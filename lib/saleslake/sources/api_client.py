@@ -22,10 +22,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from saleslake.config import Source
 from saleslake.errors import ConfigError, SourceError
 from saleslake.sources.credentials import Credentials, Secrets
-from saleslake.sources.documents import Document, InvalidDocument, split_document
+from saleslake.sources.documents import Document, Form, InvalidDocument, split_document
 from saleslake.sources.http_get import Answer, Getter, TryAgain
 from saleslake.sources.pagination import pagination
-from saleslake.sources.urls import canonical, has_user_info, secret_values, shown, with_params
+from saleslake.sources.urls import canonical, has_user_info, is_loopback, secret_values, shown, with_params
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +47,8 @@ class Page:
     """The exact text of each record; empty if the body is broken."""
     sha256: str
     """Of the body, in hexadecimal."""
+    form: Form
+    """How the body was split; the server's Content-Type may have decided it, which the bytes do not hold."""
 
 
 class BrokenBody(SourceError):
@@ -103,8 +105,12 @@ class ApiClient:
         start = self._start(since, until)
         credentials = Credentials(self._api.auth, self._secrets, f"sources.{self._name}.api.auth")
         credentials.hide_also(secret_values(start))
+        if start.startswith("http://") and self._api.auth.kind != "none" and not is_loopback(start):
+            _log.warning("credentials_sent_unencrypted", source=self._name, url=shown(start), fix="use https:// in api.url")
         try:
             with requests.Session() as session:
+                # A proxy set in the environment cannot reach this machine's own ports.
+                session.trust_env = not is_loopback(start)
                 getter = Getter(self._api, self._label, session, credentials, self._clock)
                 yield from self._follow(getter, start)
         except BrokenBody:
@@ -124,7 +130,7 @@ class ApiClient:
             if number > self._api.max_pages:
                 raise SourceError(f"{self._label}: there are more pages than max_pages = {self._api.max_pages}")
             answer, document = self._fetch(getter, url, number, self._api.max_total_bytes - total)
-            page = _page(number, getter.hide(shown(answer.url)), answer, document.records)
+            page = _page(number, getter.hide(shown(answer.url)), answer, document)
             if page.records and page.sha256 == previous:
                 problem = f"page {number} repeats the body of page {number - 1}"
                 raise SourceError(f"{self._label}: GET {page.url}: {problem}; check the pagination settings")
@@ -166,7 +172,7 @@ class ApiClient:
         if failure.answer is None:
             raise SourceError(problem)
         broken = failure.answer
-        raise BrokenBody(problem, _page(number, getter.hide(shown(broken.url)), broken, []))
+        raise BrokenBody(problem, _page(number, getter.hide(shown(broken.url)), broken, Document([])))
 
     def _attempt(self, getter: Getter, url: str, room: int) -> tuple[Answer, Document]:
         self.attempts += 1
@@ -212,10 +218,10 @@ class ApiClient:
         lines = "jsonl" if path.suffix.lower() in (".jsonl", ".ndjson") else ""
         answer = Answer(str(path), 0, {}, body, modified)
         try:
-            return _page(1, str(path), answer, split_document(body, self._records_path, lines).records)
+            return _page(1, str(path), answer, split_document(body, self._records_path, lines))
         except InvalidDocument as e:
             reason = f"{self._label}: {path}: invalid body: {e}"
-        raise BrokenBody(reason, _page(1, str(path), answer, []))
+        raise BrokenBody(reason, _page(1, str(path), answer, Document([])))
 
 
 def _failure(state: RetryCallState) -> TryAgain:
@@ -223,6 +229,8 @@ def _failure(state: RetryCallState) -> TryAgain:
     return error if isinstance(error, TryAgain) else TryAgain("unknown")
 
 
-def _page(number: int, url: str, answer: Answer, records: list[str]) -> Page:
+def _page(number: int, url: str, answer: Answer, document: Document) -> Page:
     digest = hashlib.sha256(answer.body).hexdigest()
-    return Page(number, url, answer.status, answer.body, answer.fetched_at, records, digest)
+    return Page(
+        number, url, answer.status, answer.body, answer.fetched_at, document.records, digest, document.form
+    )

@@ -29,6 +29,8 @@ class Document:
 
     records: list[str]
     envelope: dict[str, Any] = field(default_factory=dict)
+    form: Form = "json"
+    """As decided. Given back as `content_type`, the same body splits the same way again."""
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -51,7 +53,7 @@ _value = json.JSONDecoder(parse_int=_int_or_text, parse_constant=_refuse_constan
 def split_document(body: bytes, records_path: str, content_type: str = "") -> Document:
     """Split a body in whichever form it has (see `detect_format`). Raises InvalidDocument."""
     if detect_format(body, records_path, content_type) == "jsonl":
-        return Document(split_json_lines(body))
+        return Document(split_json_lines(body), form="jsonl")
     return split_json(body, records_path)
 
 

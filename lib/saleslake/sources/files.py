@@ -91,7 +91,10 @@ def check_header(path: Path, origin: str, source: Source, required: dict[str, st
     header = read_header(path, source)
     if header is None:
         return []
-    found = header_names(header, source)
+    try:
+        found = header_names(header, source)
+    except csv.Error as e:
+        raise SourceError(f"{origin}: refused: its header cannot be read ({e}); check line ends, delimiter and encoding") from None
     missing = [f"{theirs} (our {ours})" if theirs != ours else ours for ours, theirs in required.items() if theirs not in found]
     if missing:
         raise SourceError(

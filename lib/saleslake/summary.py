@@ -1,0 +1,53 @@
+"""What a run did, step by step; shown, logged, and what its exit code follows from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from saleslake import checks
+from saleslake.errors import SaleslakeError
+from saleslake.gold.sync import Written
+from saleslake.ingest.report import Landed
+from saleslake.publish import Outcome
+
+
+@dataclass
+class Summary:
+    """What a run did: what landed, what became of it, what was written, what the checks found."""
+
+    landed: list[Landed] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    written: list[Written] = field(default_factory=list)
+    healed: list[str] = field(default_factory=list)
+    checks: list[checks.Result] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    decided: bool = False
+    """Whether silver was a step of this run, beyond catching up before landing."""
+
+    @property
+    def processed(self) -> int:
+        """Records that silver decided; where it was no step of the run, records landed."""
+        if self.decided:
+            return sum(outcome.records for outcome in self.outcomes.values())
+        return sum(report.records for report in self.landed)
+
+    @property
+    def failures(self) -> list[str]:
+        """Everything that makes the run exit with 1."""
+        refused = [reason for report in self.landed for reason in report.failed]
+        failed = [result for result in self.checks if result.failed]
+        broken = [f"check {r.check.name}: {r.found} found; expected: {r.check.meaning}" for r in failed]
+        return refused + broken
+
+    @property
+    def nothing_new(self) -> bool:
+        decided = any(outcome.records for outcome in self.outcomes.values())
+        return not (self.healed or decided or any(result.anything for result in self.written))
+
+
+def raise_failures(summary: Summary) -> None:
+    """Raise SaleslakeError with the first failure of a summary and how many more there are."""
+    if summary.failures:
+        more = f" (and {len(summary.failures) - 1} more)" if len(summary.failures) > 1 else ""
+        raise SaleslakeError(summary.failures[0] + more)
