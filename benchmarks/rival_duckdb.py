@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 import duckdb
-from deltalake import write_deltalake
-
 from common import CHANNELS, UNKNOWN_CHANNEL, Totals, run
+from deltalake import write_deltalake
 
 RAW = """
 CREATE TEMP TABLE raw AS

@@ -13,9 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import write_deltalake
-
 from common import CHANNELS, UNKNOWN_CHANNEL, Totals, run
+from deltalake import write_deltalake
 
 HEADER = ["n", "order_id", "user_id", "currency", "created_at", "updated_at", "source", "amount"]
 LINE = ["n", "line_number", "sku", "qty", "price"]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import orjson
 import polars as pl
-
 from common import CHANNELS, UNKNOWN_CHANNEL, Totals, run
 
 ITEM = pl.Struct({"sku": pl.String, "qty": pl.String, "price": pl.String})

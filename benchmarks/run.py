@@ -127,7 +127,9 @@ def _show(results: dict[str, dict[str, Any]], orders: int, data: Path) -> None:
             continue
         peak = f"{r['peak_mb']:,}"
         table.add_row("saleslake, full load", f"{r['full']:.1f}", ratio(r["full"], pandas), "", peak)
-        table.add_row("  with the session's start", f"{r['full'] + r['start']:.1f}", ratio(r["full"] + r["start"], pandas), "", "")
+        table.add_row(
+            "  with the session's start", f"{r['full'] + r['start']:.1f}", ratio(r["full"] + r["start"], pandas), "", ""
+        )
         table.add_row("saleslake, 1 % increment", f"{r['increment']:.1f}", "", ratio(r["increment"], r["full"]), "")
         table.add_row("saleslake, nothing new", f"{r['nothing_new']:.1f}", "", ratio(r["nothing_new"], r["full"]), "")
     out.print(table)

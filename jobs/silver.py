@@ -12,7 +12,9 @@ from saleslake.pipeline import Batch
 
 def main(argv: list[str]) -> int:
     parser = job_parser("bronze to silver and quarantine")
-    parser.add_argument("--full-refresh", action="store_true", help="re-decide everything from bronze under the present rules")
+    parser.add_argument(
+        "--full-refresh", action="store_true", help="re-decide everything from bronze under the present rules"
+    )
     args = parser.parse_args(argv)
     if args.full_refresh and args.source:
         problem = ConfigError("--full-refresh decides every source anew and takes no --source: leave one of them out")

@@ -43,7 +43,9 @@ def bronze_rows(spark: SparkSession, records: Iterable[Record | str], source: st
     rows = []
     for n, each in enumerate(records, 1):
         record = Record(each) if isinstance(each, str) else each
-        rows.append((f"u#{n}", record.raw, record.header, f"h{n}", source, "f.txt", n, LANDED_AT, "run-1", record.defect))
+        rows.append(
+            (f"u#{n}", record.raw, record.header, f"h{n}", source, "f.txt", n, LANDED_AT, "run-1", record.defect)
+        )
     return spark.createDataFrame(rows, _BRONZE)
 
 
@@ -52,6 +54,14 @@ def read(spark: SparkSession, settings: Settings, records: Iterable[Record | str
     config = settings.sources[source]
     frame = read_records(bronze_rows(spark, records, source), config, ENTITIES[config.entity].fields)
     return sorted(frame.collect(), key=lambda row: row["ordinal"])
+
+
+def item_tuples(row: Row) -> list[tuple[object, ...]] | None:
+    """(sku, quantity, its text, price, its text, is_object) of each line that was read."""
+    if row["items"] is None:
+        return None
+    names = ("sku", "quantity", "quantity_text", "price", "price_text", "is_object")
+    return [tuple(line[name] for name in names) for line in row["items"]]
 
 
 def clean(spark: SparkSession, settings: Settings, records: Iterable[Record | str], source: str = "s") -> list[Row]:

@@ -25,25 +25,58 @@ WRONG = {
     "an unknown key of a source": (USERS + "seperator = ';'\n", r"sources\.s\.seperator: Extra inputs"),
     "no source": ("[run]\n", r"sources: Field required"),
     "a number that is none": ('[run]\nlock_timeout_seconds = "soon"\n' + USERS, r"run\.lock_timeout_seconds: .*number"),
-    "a negative lag": ("[run]\nwatermark_lag_seconds = -1\n" + USERS, r"run\.watermark_lag_seconds: .*greater than or equal to 0"),
+    "a negative lag": (
+        "[run]\nwatermark_lag_seconds = -1\n" + USERS,
+        r"run\.watermark_lag_seconds: .*greater than or equal to 0",
+    ),
     "a format that is none": (USERS.replace('"csv"', '"xml"'), r"sources\.s\.format: .*'csv'"),
     "a source without a path": (USERS.replace('path = "u.csv"', ""), r"sources\.s: .*format 'csv' needs a path"),
-    "an API without a table": ('[sources.s]\nentity = "orders"\nformat = "api"\n', r"sources\.s: .*needs an \[api\] table with a url"),
-    "an API keyed by line": (API.replace('"api"\n[', '"api"\nkey = "line"\n['), r"sources\.s: .*key 'line' is for files"),
+    "an API without a table": (
+        '[sources.s]\nentity = "orders"\nformat = "api"\n',
+        r"sources\.s: .*needs an \[api\] table with a url",
+    ),
+    "an API keyed by line": (
+        API.replace('"api"\n[', '"api"\nkey = "line"\n['),
+        r"sources\.s: .*key 'line' is for files",
+    ),
     "a delimiter of two": (USERS + 'delimiter = ";;"\n', r"sources\.s\.delimiter: .*one character"),
     "a line break as quote": (USERS + 'quote = "\\n"\n', r"sources\.s\.quote: .*no line break"),
     "an encoding that is none": (USERS + 'encoding = "utf-9"\n', r"sources\.s\.encoding: .*unknown encoding 'utf-9'"),
-    "a zone that is none": (USERS + 'time_zone = "Mars/Olympus"\n', r"sources\.s\.time_zone: .*unknown time zone 'Mars/Olympus'"),
-    "a severity that is none": (USERS + '[rules.users]\nextra_fields = "ignore"\n', r"rules\.users\.extra_fields: .*'error' or 'warn'"),
-    "a source name that names no table": (USERS.replace("sources.s", "sources.S-1"), r"source name 'S-1' must be lower-case"),
+    "a zone that is none": (
+        USERS + 'time_zone = "Mars/Olympus"\n',
+        r"sources\.s\.time_zone: .*unknown time zone 'Mars/Olympus'",
+    ),
+    "a severity that is none": (
+        USERS + '[rules.users]\nextra_fields = "ignore"\n',
+        r"rules\.users\.extra_fields: .*'error' or 'warn'",
+    ),
+    "a source name that names no table": (
+        USERS.replace("sources.s", "sources.S-1"),
+        r"source name 'S-1' must be lower-case",
+    ),
     "auth without its variable": (API + 'auth = { kind = "bearer" }\n', r"auth: .*'bearer' needs token_env"),
     "TOML that is none": ("[run\n", r"saleslake\.toml: "),
-    "an entity that is none": (USERS.replace('"users"', '"visits"'), r"sources\.s\.entity: no entity 'visits'; there are: orders, products, stock, transactions, users"),
+    "an entity that is none": (
+        USERS.replace('"users"', '"visits"'),
+        r"sources\.s\.entity: no entity 'visits'; there are: orders, products, stock, transactions, users",
+    ),
     "rules of no entity": (USERS + "[rules.visits]\n", r"rules\.visits: no entity 'visits'"),
-    "a mapping of no column": (USERS + 'mapping = { mail = "m" }\n', r"sources\.s\.mapping\.mail: users has no such column; it has: country, created_at, email, updated_at, user_id"),
-    "a default of no column": (USERS + 'defaults = { mail = "m" }\n', r"sources\.s\.defaults\.mail: users has no such column"),
-    "a version of no column": (USERS + 'version = "email"\n', r"sources\.s\.version: 'email' is not one of: updated_at, created_at"),
-    "users keyed by line": (USERS + 'key = "line"\n', r"sources\.s\.key: 'line' is for transactions; users needs its own key"),
+    "a mapping of no column": (
+        USERS + 'mapping = { mail = "m" }\n',
+        r"sources\.s\.mapping\.mail: users has no such column; it has: country, created_at, email, updated_at, user_id",
+    ),
+    "a default of no column": (
+        USERS + 'defaults = { mail = "m" }\n',
+        r"sources\.s\.defaults\.mail: users has no such column",
+    ),
+    "a version of no column": (
+        USERS + 'version = "email"\n',
+        r"sources\.s\.version: 'email' is not one of: updated_at, created_at",
+    ),
+    "users keyed by line": (
+        USERS + 'key = "line"\n',
+        r"sources\.s\.key: 'line' is for transactions; users needs its own key",
+    ),
 }
 
 
@@ -79,21 +112,30 @@ def test_the_environment_overrides_every_setting(make_settings: Make, monkeypatc
     assert settings.channels == {"www": "web"}
 
 
-@pytest.mark.parametrize(("name", "value"), [("SALESLAKE__RUN__TYPO", "1"), ("SALESLAKE__RUN__LOCK_TIMEOUT_SECONDS", "soon"), ("SALESLAKE__CHANNELS", "{")])
-def test_a_wrong_override_is_refused(name: str, value: str, make_settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SALESLAKE__RUN__TYPO", "1"), ("SALESLAKE__RUN__LOCK_TIMEOUT_SECONDS", "soon"), ("SALESLAKE__CHANNELS", "{")],
+)
+def test_a_wrong_override_is_refused(
+    name: str, value: str, make_settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError):
         make_settings(USERS)
 
 
-def test_the_file_is_named_by_the_argument_else_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_named_by_the_argument_else_by_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write_config(tmp_path, USERS)
     monkeypatch.setenv("SALESLAKE_CONFIG", str(path))
     assert config.load().config_file == path
     assert config.load(DEFAULT_CONFIG).config_file == DEFAULT_CONFIG
 
 
-def test_relative_paths_are_relative_to_the_root_and_that_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_paths_are_relative_to_the_root_and_that_to_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "conf").mkdir()
     file = tmp_path / "conf" / "my.toml"
     file.write_text(USERS)
@@ -109,9 +151,17 @@ def test_relative_paths_are_relative_to_the_root_and_that_to_the_file(tmp_path: 
 
 
 def test_both_spellings_of_a_dotted_mapping_mean_the_same(make_settings: Make) -> None:
-    inline = make_settings(ORDERS + 'mapping = { "user_id" = "customer.id", "items.quantity" = "n", "items.sku" = "code" }\n')
-    table = make_settings(ORDERS + '[sources.s.mapping]\nuser_id = "customer.id"\nitems.quantity = "n"\nitems.sku = "code"\n')
-    assert inline.sources["s"].mapping == table.sources["s"].mapping == {"user_id": "customer.id", "items.quantity": "n", "items.sku": "code"}
+    inline = make_settings(
+        ORDERS + 'mapping = { "user_id" = "customer.id", "items.quantity" = "n", "items.sku" = "code" }\n'
+    )
+    table = make_settings(
+        ORDERS + '[sources.s.mapping]\nuser_id = "customer.id"\nitems.quantity = "n"\nitems.sku = "code"\n'
+    )
+    assert (
+        inline.sources["s"].mapping
+        == table.sources["s"].mapping
+        == {"user_id": "customer.id", "items.quantity": "n", "items.sku": "code"}
+    )
 
 
 def test_a_path_may_be_one_or_many(make_settings: Make) -> None:
@@ -122,11 +172,17 @@ def test_a_path_may_be_one_or_many(make_settings: Make) -> None:
 def test_windows_are_asked_of_apis_of_facts_unless_set_otherwise(make_settings: Make) -> None:
     assert make_settings(API).sources["s"].is_incremental
     assert not make_settings(API.replace('"orders"', '"products"')).sources["s"].is_incremental
-    assert not make_settings(API.replace("[sources.s.api]", "incremental = false\n[sources.s.api]")).sources["s"].is_incremental
+    assert (
+        not make_settings(API.replace("[sources.s.api]", "incremental = false\n[sources.s.api]"))
+        .sources["s"]
+        .is_incremental
+    )
     assert not make_settings(ORDERS + "incremental = true\n").sources["s"].is_incremental
 
 
-def test_a_secret_comes_from_the_environment_else_from_dot_env_and_is_never_shown(make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_comes_from_the_environment_else_from_dot_env_and_is_never_shown(
+    make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = make_settings(USERS)
     (tmp_path / ".env").write_text("MY_TOKEN=from-file\n")
     assert settings.secret("MY_TOKEN", "x").get_secret_value() == "from-file"
@@ -136,7 +192,9 @@ def test_a_secret_comes_from_the_environment_else_from_dot_env_and_is_never_show
     assert "from" not in f"{secret} {secret!r}"
 
 
-def test_a_missing_secret_names_setting_variable_and_where_to_put_it(make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_secret_names_setting_variable_and_where_to_put_it(
+    make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MY_TOKEN", raising=False)
     settings = make_settings(USERS)
     with pytest.raises(ConfigError) as refused:
@@ -148,4 +206,10 @@ def test_a_missing_secret_names_setting_variable_and_where_to_put_it(make_settin
 
 
 def test_the_sample_configuration_is_sound() -> None:
-    assert set(open_settings(str(DEFAULT_CONFIG)).sources) >= {"orders_api", "users", "products_csv", "transactions", "stock"}
+    assert set(open_settings(str(DEFAULT_CONFIG)).sources) >= {
+        "orders_api",
+        "users",
+        "products_csv",
+        "transactions",
+        "stock",
+    }

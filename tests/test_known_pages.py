@@ -74,6 +74,8 @@ url = "{self.api.url}/orders"
     def run(self, window: Window | None = None, *, refetch: bool = False) -> Landed:
         """Land the window and bring it to silver, as a run does. Returns the report of landing."""
         lake = self.lake()
+        for table in SILVER:
+            lake.create(table)
         step.catch_up(lake, "shop")
         report = land(lake, "shop", window or Window(), refetch=refetch)
         step.catch_up(lake, "shop")
@@ -204,7 +206,7 @@ def test_bad_records_are_known_by_quarantine_and_land_once(page_size: int, shop:
     assert sorted(s.prices) == ["after", "before", "newer", "older", "undated"]
     s.run()
     again = [text for text in set(s.landed) if s.landed.count(text) > 1]
-    assert not again, again
+    assert not again, "landed twice:\n" + "\n".join(again)
     s.lands_nothing()
 
 
@@ -293,7 +295,7 @@ def test_a_window_by_hand_moves_the_watermark_only_where_it_joins_on(shop: Calla
     s.run()
     assert (len(s.prices), s.watermark) == (9, day(9))
     texts = s.landed
-    assert {n for n in range(1, 10)} == {int(json.loads(t)["order_id"][1:]) for t in texts}
+    assert set(range(1, 10)) == {int(json.loads(t)["order_id"][1:]) for t in texts}
     s.lands_nothing()
 
 
@@ -345,11 +347,11 @@ def test_what_a_dead_run_fetched_is_taken_up_once(shop: Callable[..., Shop], mon
     def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for module, name in (("saleslake.ingest.api", "decide"), ("saleslake.ingest.api", "commit"), ("saleslake.bronze", "append")):
+    for module, name in (("saleslake.ingest.api", "decide"), ("saleslake.bronze", "append")):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(f"{module}.{name}", die)
             s.run()
-        assert not s.lake().exists(bronze.table_of("shop")) or s.landed == []
+        assert not s.lake().exists(bronze.table_of("shop"))
     s.run()
     assert sorted(s.prices) == ["o1", "o2", "o3", "o4"]
     s.lands_nothing()

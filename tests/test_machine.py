@@ -27,7 +27,9 @@ def test_java_17_and_21_will_do(version: str, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(("version", "major"), [("1.8.0_392", "1"), ("11.0.21", "11"), ("25", "25")])
-def test_another_java_is_named_with_its_version(version: str, major: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_java_is_named_with_its_version(
+    version: str, major: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JAVA_HOME", str(java(tmp_path, f'openjdk version "{version}"')))
     problem = machine.java_problem()
     assert problem is not None
@@ -58,7 +60,9 @@ def test_no_java_names_where_it_was_looked_for(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("memory", "heap"), [(512, 1024), (6000, 2000), (64_000, 4096)])
-def test_the_heap_is_a_third_of_the_memory_within_bounds(memory: int, heap: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_heap_is_a_third_of_the_memory_within_bounds(
+    memory: int, heap: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(machine, "memory_megabytes", lambda: memory)
     assert machine.heap_megabytes() == heap
 

@@ -44,8 +44,8 @@ def versions(lake: Lake) -> dict[str, int]:
     return {name: version for name, version in found.items() if name.startswith(("silver.", "gold."))}
 
 
-def run(lake: Lake, **options: bool) -> Summary:
-    return Batch(lake).run(Window(), **options)
+def run(lake: Lake) -> Summary:
+    return Batch(lake).run(Window())
 
 
 @pytest.fixture
@@ -96,9 +96,11 @@ def _bronze_comes_back(lake: Lake, tmp_path: Path) -> None:
 
 def _a_full_refresh_counts_as_seen(lake: Lake) -> None:
     StateFile(lake.folder("state.json")).update(lambda state: state.seen.clear())
-    summary = run(lake, full_refresh=True)
-    assert "orders (all of bronze)" in summary.outcomes
-    assert summary.processed == len(LINES) + 1
+    batch = Batch(lake)
+    batch.full_refresh()
+    batch.gold()
+    assert set(batch.summary.outcomes) == {"orders (all of bronze)", "products (all of bronze)"}
+    assert batch.summary.processed == len(LINES) + 1
     again = run(lake)
     assert again.nothing_new
     assert again.outcomes == {}

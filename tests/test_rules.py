@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from pyspark.sql import Row, SparkSession, functions as F
+from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
@@ -21,7 +22,12 @@ def rule(name: str, sql: str, severity: str = "error", fixed: bool = False) -> R
 
 def test_broken_errors_and_warnings_are_named_sorted_and_null_is_not_broken(spark: SparkSession) -> None:
     frame = spark.createDataFrame([(1,), (-1,), (None,)], "x int")
-    rules = [rule("small", "x < 2"), rule("negative", "x < 0"), rule("odd", "x % 2 <> 0", "warn"), rule("any", "x < 9", "warn")]
+    rules = [
+        rule("small", "x < 2"),
+        rule("negative", "x < 0"),
+        rule("odd", "x % 2 <> 0", "warn"),
+        rule("any", "x < 9", "warn"),
+    ]
     found = {row["x"]: (row["reasons"], row["details"], row["warnings"]) for row in apply_rules(frame, rules).collect()}
     assert found == {
         1: (["small"], ["small: 1"], ["any", "odd"]),
@@ -43,7 +49,10 @@ def test_severities_are_set_by_name_except_for_fixed_rules(spark: SparkSession) 
 
 
 def test_a_setting_of_a_fixed_rule_is_refused_with_the_rules_that_can_be_set() -> None:
-    with pytest.raises(ConfigError, match=r"^rules\.t\.key: 'key' always quarantines and has no setting; rules that can be set there: a, b$"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^rules\.t\.key: 'key' always quarantines and has no setting; rules that can be set there: a, b$",
+    ):
         check_settings("rules.t", INFOS, {"a": "error", "key": "warn"})
 
 
@@ -56,13 +65,19 @@ FIXED = [(entity.name, info.name) for entity in ENTITIES.values() for info in en
 
 
 @pytest.mark.parametrize(("entity", "name"), FIXED)
-def test_no_fixed_rule_of_any_entity_takes_a_setting(entity: str, name: str, make_settings: Callable[[str], Settings]) -> None:
+def test_no_fixed_rule_of_any_entity_takes_a_setting(
+    entity: str, name: str, make_settings: Callable[[str], Settings]
+) -> None:
     source = f'[sources.s]\nentity = "{entity}"\nformat = "csv"\npath = "x"\n'
-    for where, text in ((f"rules.{entity}", f'{source}[rules.{entity}]\n{name} = "warn"\n'), ("sources.s.rules", f'{source}rules = {{ {name} = "warn" }}\n')):
+    for where, text in (
+        (f"rules.{entity}", f'{source}[rules.{entity}]\n{name} = "warn"\n'),
+        ("sources.s.rules", f'{source}rules = {{ {name} = "warn" }}\n'),
+    ):
         with pytest.raises(ConfigError) as refused:
             make_settings(text)
         allowed = sorted(info.name for info in ENTITIES[entity].rules if not info.fixed)
-        assert str(refused.value).endswith(f"{where}.{name}: {name!r} always quarantines and has no setting; rules that can be set there: {', '.join(allowed)}")
+        why = f"{name!r} always quarantines and has no setting; rules that can be set there: {', '.join(allowed)}"
+        assert str(refused.value).endswith(f"{where}.{name}: {why}")
 
 
 @pytest.mark.parametrize("entity", ENTITIES)

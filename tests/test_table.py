@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from chispa import assert_df_equality
-from pyspark.sql import SparkSession, types as T
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
 
 from saleslake import bronze
 from saleslake.gold.refresh import TABLES
@@ -13,13 +14,23 @@ from saleslake.silver.registry import ENTITIES
 from saleslake.table import LONG, MONEY, STRING, Column, Table
 
 EVERY = [*TABLES.values(), *(entity.table for entity in ENTITIES.values()), quarantine.TABLE, bronze.table_of("s")]
-SMALL = Table("gold", "small", "one row an id", ("id",), (Column("id", LONG, "key", nullable=False), Column("price", MONEY, "in EUR"), Column("name", STRING, "")))
+SMALL = Table(
+    "gold",
+    "small",
+    "one row an id",
+    ("id",),
+    (Column("id", LONG, "key", nullable=False), Column("price", MONEY, "in EUR"), Column("name", STRING, "")),
+)
 
 
 def test_a_schema_carries_types_comments_and_nullability() -> None:
-    assert SMALL.schema == T.StructType([
-        T.StructField("id", LONG, False, {"comment": "key"}), T.StructField("price", MONEY, True, {"comment": "in EUR"}), T.StructField("name", STRING, True, {"comment": ""}),
-    ])
+    assert SMALL.schema == T.StructType(
+        [
+            T.StructField("id", LONG, False, {"comment": "key"}),
+            T.StructField("price", MONEY, True, {"comment": "in EUR"}),
+            T.StructField("name", STRING, True, {"comment": ""}),
+        ]
+    )
     assert (SMALL.full_name, SMALL.column_names) == ("gold.small", ["id", "price", "name"])
 
 

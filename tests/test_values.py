@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings as hypothesis_settings, strategies as st
-from pyspark.sql import Column, SparkSession, functions as F
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
 
 from saleslake import values
 from saleslake.silver.reading import EXACT
@@ -15,11 +18,15 @@ FORMATS = ["iso", "dd/MM/yyyy", "MM/dd/yyyy", "dd.MM.yyyy HH:mm", "yyyy-MM-dd'T'
 
 def evaluated(spark: SparkSession, texts: list[str | None], *columns: Column) -> list[tuple[object, ...]]:
     """Each text with these columns over `t`; one job."""
-    rows = spark.createDataFrame([(n, t) for n, t in enumerate(texts)], "n int, t string").select("n", *columns).collect()
+    rows = (
+        spark.createDataFrame([(n, t) for n, t in enumerate(texts)], "n int, t string").select("n", *columns).collect()
+    )
     return [tuple(row)[1:] for row in sorted(rows, key=lambda row: row["n"])]
 
 
-def moments(spark: SparkSession, texts: list[str | None], formats: list[str], zone: str = "UTC") -> dict[str | None, object]:
+def moments(
+    spark: SparkSession, texts: list[str | None], formats: list[str], zone: str = "UTC"
+) -> dict[str | None, object]:
     """Each text and the moment read from it, as UTC text."""
     found = evaluated(spark, texts, values.timestamp(F.col("t"), formats, zone).cast("string"))
     return dict(zip(texts, (row[0] for row in found), strict=True))
@@ -27,19 +34,38 @@ def moments(spark: SparkSession, texts: list[str | None], formats: list[str], zo
 
 def test_keys_and_enumerations_are_trimmed_and_the_empty_one_is_null(spark: SparkSession) -> None:
     texts = [" a b ", "\t\r\na", "", " \t", None, "\u00a0a"]
-    assert evaluated(spark, texts, values.trimmed(F.col("t"))) == [("a b",), ("a",), (None,), (None,), (None,), ("\u00a0a",)]
+    assert evaluated(spark, texts, values.trimmed(F.col("t"))) == [
+        ("a b",),
+        ("a",),
+        (None,),
+        (None,),
+        (None,),
+        ("\u00a0a",),
+    ]
 
 
 def test_an_identifier_that_is_an_object_or_array_is_null(spark: SparkSession) -> None:
     texts = [" 7 ", '{"id": 1}', " [1]", "a[1]", "-", None]
-    assert evaluated(spark, texts, values.identifier(F.col("t"))) == [("7",), (None,), (None,), ("a[1]",), ("-",), (None,)]
+    assert evaluated(spark, texts, values.identifier(F.col("t"))) == [
+        ("7",),
+        (None,),
+        (None,),
+        ("a[1]",),
+        ("-",),
+        (None,),
+    ]
 
 
 def test_numbers_are_rounded_half_up_and_told_apart_from_what_is_too_large_or_no_number(spark: SparkSession) -> None:
     exact = F.col("t").try_cast(EXACT)
     columns = [
-        c for type_ in (MONEY, QUANTITY)
-        for c in (exact.try_cast(type_).cast("string"), F.when(exact.try_cast(type_).isNull(), values.money_problem(exact, F.col("t"), type_)), values.was_rounded(exact, type_))
+        c
+        for type_ in (MONEY, QUANTITY)
+        for c in (
+            exact.try_cast(type_).cast("string"),
+            F.when(exact.try_cast(type_).isNull(), values.money_problem(exact, F.col("t"), type_)),
+            values.was_rounded(exact, type_),
+        )
     ]
     expected: dict[str | None, tuple[object, ...]] = {
         "1.00005": ("1.0001", None, True, "1.000", None, True),
@@ -82,10 +108,26 @@ def test_iso_times_are_read_with_and_without_zone(spark: SparkSession) -> None:
         "0001-01-01": "0001-01-01 00:00:00",
         "9999-12-31T23:59:59.999999Z": "9999-12-31 23:59:59.999999",
         "2024-02-29": "2024-02-29 00:00:00",
-        **dict.fromkeys((
-            "2025-02-29", "2025-01-31T24:00:00", "2025-01-31T10:15:60", "2025-1-31", "2025-01", "2025", "20250131",
-            "1738317600", "31.01.2025", "2025-01-31T10:15:30+99:99", "2025-01-31x", "now", "epoch", "T10:15", "", None,
-        )),
+        **dict.fromkeys(
+            (
+                "2025-02-29",
+                "2025-01-31T24:00:00",
+                "2025-01-31T10:15:60",
+                "2025-1-31",
+                "2025-01",
+                "2025",
+                "20250131",
+                "1738317600",
+                "31.01.2025",
+                "2025-01-31T10:15:30+99:99",
+                "2025-01-31x",
+                "now",
+                "epoch",
+                "T10:15",
+                "",
+                None,
+            )
+        ),
     }
     assert moments(spark, list(expected), ["iso"]) == expected
 
@@ -118,7 +160,9 @@ def test_an_hour_that_a_clock_skips_or_repeats_is_read_as_one_moment(spark: Spar
 
 def test_a_pattern_with_a_zone_of_its_own_is_not_shifted(spark: SparkSession) -> None:
     formats = ["yyyy/MM/dd HH:mm:ssXXX", "'Zulu' yyyy-MM-dd HH:mm"]
-    found = moments(spark, ["2025/01/31 10:00:00+02:00", "2025/01/31 10:00:00Z", "Zulu 2025-01-31 10:00"], formats, "Asia/Kolkata")
+    found = moments(
+        spark, ["2025/01/31 10:00:00+02:00", "2025/01/31 10:00:00Z", "Zulu 2025-01-31 10:00"], formats, "Asia/Kolkata"
+    )
     assert list(found.values()) == ["2025-01-31 08:00:00", "2025-01-31 10:00:00", "2025-01-31 04:30:00"]
 
 
@@ -150,7 +194,11 @@ def test_a_currency_is_three_letters(spark: SparkSession) -> None:
 def nasty_texts(count: int) -> list[str]:
     """Reproducible garbage: any text, and texts near numbers and dates."""
     near = st.text(alphabet="0123456789-+:.,/ TZeE[]{}\"'\\\0", min_size=1, max_size=30)
-    year = st.builds("{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}{}".format, *[st.integers(0, n) for n in (9999, 13, 32, 25, 61, 61)], st.sampled_from(["", "Z", "+14:00", "-18:00", "+19:00"]))
+    year = st.builds(
+        "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}{}".format,
+        *[st.integers(0, n) for n in (9999, 13, 32, 25, 61, 61)],
+        st.sampled_from(["", "Z", "+14:00", "-18:00", "+19:00"]),
+    )
     found: list[str] = []
 
     @given(st.one_of(st.text(max_size=40), near, year))
@@ -162,15 +210,29 @@ def nasty_texts(count: int) -> list[str]:
     return found
 
 
-
 @pytest.mark.parametrize("zone", ["UTC", "America/St_Johns"])
 def test_nothing_raises_whatever_the_text(spark: SparkSession, zone: str) -> None:
     texts = nasty_texts(150)
-    hostile = ["1e99999", "9" * 400, "-" * 50, "[" * 50, "\0", "2025-01-31T10:15:30" + "9" * 200, "\ud7ff\U0010ffff", "é" * 1000]
+    hostile = [
+        "1e99999",
+        "9" * 400,
+        "-" * 50,
+        "[" * 50,
+        "\0",
+        "2025-01-31T10:15:30" + "9" * 200,
+        "\ud7ff\U0010ffff",
+        "é" * 1000,
+    ]
     many = [a + b for a in texts for b in ("", "1")] + hostile
     exact, t = F.col("t").try_cast(EXACT), F.col("t")
     columns = [
-        values.trimmed(t), values.identifier(t), values.is_number(t), values.money_problem(exact, t, MONEY), values.was_rounded(exact, MONEY),
-        values.channel(t, {"web": "online"}), values.currency(t), values.timestamp(t, FORMATS, zone).cast("string"),
+        values.trimmed(t),
+        values.identifier(t),
+        values.is_number(t),
+        values.money_problem(exact, t, MONEY),
+        values.was_rounded(exact, MONEY),
+        values.channel(t, {"web": "online"}),
+        values.currency(t),
+        values.timestamp(t, FORMATS, zone).cast("string"),
     ]
     assert len(evaluated(spark, [*many], *columns)) == len(many)

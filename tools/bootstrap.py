@@ -38,10 +38,21 @@ def main(argv):
             pip(python, lock)
             (VENV / f".{lock}").write_text((ROOT / lock).read_text())
     if not (VENV / "bin" / "saleslake").exists():
-        step("installing saleslake", [
-            str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-            "--no-build-isolation", "--editable", str(ROOT),
-        ])
+        step(
+            "installing saleslake",
+            [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--no-build-isolation",
+                "--editable",
+                str(ROOT),
+            ],
+        )
     return subprocess.call([str(python), "-m", "saleslake.install"], cwd=ROOT, env=activated())
 
 
@@ -52,10 +63,21 @@ def up_to_date(lock):
 
 def pip(python, lock):
     """Exact versions with hashes; pyspark is built from source with the pinned setuptools, not a fetched one."""
-    step(f"installing {lock}", [
-        str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-build-isolation",
-        "--require-hashes", "--requirement", str(ROOT / lock),
-    ])
+    step(
+        f"installing {lock}",
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-build-isolation",
+            "--require-hashes",
+            "--requirement",
+            str(ROOT / lock),
+        ],
+    )
 
 
 def step(what, command):

@@ -69,7 +69,9 @@ def verify(lake: Lake) -> Proof:
             "that: saleslake run --full-refresh decides everything by the present ones"
         )
     if state.gold and state.gold != gold_fingerprint(lake.settings):
-        proof.notes.append("the [gold] settings have changed since gold was last refreshed: saleslake run brings it up to them")
+        proof.notes.append(
+            "the [gold] settings have changed since gold was last refreshed: saleslake run brings it up to them"
+        )
     with lake.lock("gold"), lake.lock("silver"):
         for name in ENTITIES:
             proof.sources += _prove_entity(lake, ENTITIES[name])
@@ -86,7 +88,9 @@ def states(lake: Lake, entity: Entity) -> DataFrame | None:
     frames = [step.cleaned(lake, s, lake.read(bronze.table_of(s))) for s in landed]
     files = [f for s in landed if (f := step.touched_files(lake, s, None)) is not None]
     cleaned = reduce(DataFrame.unionByName, frames)
-    valid = cleaned.where(F.size("reasons") == 0).select(*entity.table.keys, *_missing(entity, "record_id", "source"), "content_hash", *ORDER)
+    valid = cleaned.where(F.size("reasons") == 0).select(
+        *entity.table.keys, *_missing(entity, "record_id", "source"), "content_hash", *ORDER
+    )
     former: DataFrame | None = None
     if files:
         current = F.broadcast(reduce(DataFrame.unionByName, files))
@@ -117,9 +121,13 @@ def _prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
     applied = _stored(lake, entity, "applied")
     rejected = _stored(lake, entity, "quarantined")
     is_ = applied.unionByName(rejected)
-    stored = is_.groupBy("record_id").agg(F.sort_array(F.collect_list("stored")).alias("stored"), F.first("stored_source").alias("stored_source"))
+    stored = is_.groupBy("record_id").agg(
+        F.sort_array(F.collect_list("stored")).alias("stored"), F.first("stored_source").alias("stored_source")
+    )
     times = landed.groupBy("record_id", "source").agg(F.count("*").alias("landed"))
-    joined = times.join(should.select("record_id", "state"), "record_id", how="full").join(stored, "record_id", how="full")
+    joined = times.join(should.select("record_id", "state"), "record_id", how="full").join(
+        stored, "record_id", how="full"
+    )
     wrong = (
         F.when(F.col("landed").isNull(), F.lit("stored, but never landed"))
         .when(F.col("landed") > 1, F.lit("landed twice under one id"))
@@ -127,12 +135,21 @@ def _prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
         .when(F.size(F.coalesce("stored", F.array())) > 1, F.lit("in more than one state"))
         .when((F.col("state") == "applied") & F.col("stored").isNull(), F.lit("should be applied, is not"))
         .when((F.col("state") == "quarantined") & F.col("stored").isNull(), F.lit("should be in quarantine, is not"))
-        .when(F.col("state").isin("duplicate", "superseded") & F.col("stored").isNotNull(), F.concat(F.lit("should be "), F.col("state"), F.lit(", but is stored")))
-        .when(F.col("stored").isNotNull() & (F.element_at("stored", 1) != F.col("state")), F.concat(F.lit("should be "), F.col("state"), F.lit(", is "), F.element_at("stored", 1)))
+        .when(
+            F.col("state").isin("duplicate", "superseded") & F.col("stored").isNotNull(),
+            F.concat(F.lit("should be "), F.col("state"), F.lit(", but is stored")),
+        )
+        .when(
+            F.col("stored").isNotNull() & (F.element_at("stored", 1) != F.col("state")),
+            F.concat(F.lit("should be "), F.col("state"), F.lit(", is "), F.element_at("stored", 1)),
+        )
     )
     judged = joined.select(
-        F.coalesce("source", "stored_source").alias("source"), "record_id",
-        F.coalesce("state", F.lit("none")).alias("state"), F.coalesce("landed", F.lit(0)).alias("landed"), wrong.alias("wrong"),
+        F.coalesce("source", "stored_source").alias("source"),
+        "record_id",
+        F.coalesce("state", F.lit("none")).alias("state"),
+        F.coalesce("landed", F.lit(0)).alias("landed"),
+        wrong.alias("wrong"),
     )
     return _read_off(judged, sources)
 
@@ -150,8 +167,11 @@ def _stored(lake: Lake, entity: Entity, state: str) -> DataFrame:
 def _read_off(judged: DataFrame, sources: list[str]) -> list[SourceProof]:
     proofs = {name: SourceProof(name) for name in sources}
     grouped = judged.groupBy("source", "state", "wrong").agg(
-        F.count("*").alias("n"), F.sum("landed").alias("landed"),
-        F.slice(F.sort_array(F.collect_list(F.when(F.col("wrong").isNotNull(), F.col("record_id")))), 1, _SHOWN).alias("ids"),
+        F.count("*").alias("n"),
+        F.sum("landed").alias("landed"),
+        F.slice(F.sort_array(F.collect_list(F.when(F.col("wrong").isNotNull(), F.col("record_id")))), 1, _SHOWN).alias(
+            "ids"
+        ),
     )
     for row in grouped.collect():
         proof = proofs.setdefault(row["source"], SourceProof(row["source"]))
@@ -177,5 +197,8 @@ def _prove_gold(lake: Lake) -> dict[str, list[str]]:
             continue
         differing = differences(table, expected, lake.read(table))
         keys = F.to_json(F.struct(*table.keys))
-        found[name] = [f"{row['_action']} {row['k']}" for row in differing.select("_action", keys.alias("k")).limit(_SHOWN).collect()]
+        found[name] = [
+            f"{row['_action']} {row['k']}"
+            for row in differing.select("_action", keys.alias("k")).limit(_SHOWN).collect()
+        ]
     return found

@@ -16,10 +16,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from saleslake.landing import Unit, from_micros, iso
 from saleslake.lake import Lake
+from saleslake.landing import Unit, from_micros, iso
 from saleslake.table import DATE, LONG, STRING, TIMESTAMP, Column, Table
 
 HASH_LENGTH = 32
@@ -44,7 +45,11 @@ def table_of(source: str) -> Table:
             Column("ordinal", LONG, "line number, element number or offset within file"),
             Column("landed_at", TIMESTAMP, "when the unit was fetched or first seen, UTC", nullable=False),
             Column("run_id", STRING, "run that landed it", nullable=False),
-            Column("defect", STRING, "why no text could be read from its bytes: undecodable, unclosed_quote, document_invalid"),
+            Column(
+                "defect",
+                STRING,
+                "why no text could be read from its bytes: undecodable, unclosed_quote, document_invalid",
+            ),
             Column("landed_date", DATE, "date of landed_at, UTC", nullable=False),
         ),
         partition_by=("landed_date",),
@@ -139,7 +144,9 @@ class Staging:
     def add_control(self, control: Control, source: str, run_id: str) -> None:
         """Stage the control row of the commit, in a file of its own so that readers of state find it by statistics."""
         one = pa.RecordBatch.from_pydict({"ordinal": [0], "raw": [control.json()], "header": [None], "defect": [None]})
-        table = self._frame(one, "window", f"{source}/{run_id}/window-{iso(control.landed_at)}", "", source, run_id, control.landed_at)
+        table = self._frame(
+            one, "window", f"{source}/{run_id}/window-{iso(control.landed_at)}", "", source, run_id, control.landed_at
+        )
         pq.write_table(table, self.folder / "control.parquet")
 
     def close(self) -> None:
@@ -150,8 +157,11 @@ class Staging:
         if self._writer is None:
             # Lives for seconds on the local disk: writing it fast matters, its size does not.
             self._writer = pq.ParquetWriter(
-                self.folder / "records.parquet", self._SCHEMA, compression="none",
-                use_dictionary=["kind", "unit", "file", "source", "run_id", "header", "defect"], write_statistics=False,
+                self.folder / "records.parquet",
+                self._SCHEMA,
+                compression="none",
+                use_dictionary=["kind", "unit", "file", "source", "run_id", "header", "defect"],
+                write_statistics=False,
             )
         self._writer.write_table(table, row_group_size=self._ROWS_A_GROUP)
 

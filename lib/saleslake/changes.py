@@ -11,7 +11,8 @@ from datetime import date
 
 import structlog
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake.lake import Lake
 from saleslake.state import Pin

@@ -119,12 +119,24 @@ CHECKS: tuple[Check, ...] = (
            where list_contains(warnings, 'amount_mismatch') or list_contains(warnings, 'amount_missing')""",
         "count",
     ),
-    Check("unpriced_lines", "lines of the fact without any price, out of revenue",
-          "select count(*) from gold.fact_sales where line_amount is null", "count"),
-    Check("unknown_products", "skus in facts that no catalogue knows",
-          "select count(*) from gold.dim_product where is_inferred and sku <> '(unknown)'", "count"),
-    Check("unknown_users", "users in facts that no users file knows",
-          "select count(*) from gold.dim_user where is_inferred and user_id <> '(unknown)'", "count"),
+    Check(
+        "unpriced_lines",
+        "lines of the fact without any price, out of revenue",
+        "select count(*) from gold.fact_sales where line_amount is null",
+        "count",
+    ),
+    Check(
+        "unknown_products",
+        "skus in facts that no catalogue knows",
+        "select count(*) from gold.dim_product where is_inferred and sku <> '(unknown)'",
+        "count",
+    ),
+    Check(
+        "unknown_users",
+        "users in facts that no users file knows",
+        "select count(*) from gold.dim_user where is_inferred and user_id <> '(unknown)'",
+        "count",
+    ),
 )
 
 

@@ -33,9 +33,15 @@ def open_settings(path: str | None) -> Settings:
 
 
 def run_job(
-    command: str, config_path: str | None, work: Work, *, verbose: bool = False, quiet: bool = False,
+    command: str,
+    config_path: str | None,
+    work: Work,
+    *,
+    verbose: bool = False,
+    quiet: bool = False,
     check: Callable[[Settings], object] = lambda _: None,
-    say: Callable[[str], None] = lambda _: None, show: Callable[[Lake, Summary, float], None] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    show: Callable[[Lake, Summary, float], None] | None = None,
 ) -> int:
     """Do `work` as one run of the batch. Returns the exit code; errors are one line on stderr.
 
@@ -82,12 +88,23 @@ def _log_end(lake: Lake, command: str, started: datetime, summary: Summary, erro
     status = "failed" if error else "done"
     log = structlog.get_logger()
     end = log.error if error else log.info
-    end("run_ended", command=command, status=status, error=str(error) if error else None, **row,
-        execution_time_seconds=round((datetime.now(timezone.utc) - started).total_seconds(), 3))
+    end(
+        "run_ended",
+        command=command,
+        status=status,
+        error=str(error) if error else None,
+        **row,
+        execution_time_seconds=round((datetime.now(timezone.utc) - started).total_seconds(), 3),
+    )
     try:
         runlog.append(
-            lake, command=command, started_at=started, status=status, error=str(error) if error else None,
-            summary=json.dumps(summary_dict(summary), default=str), **row,
+            lake,
+            command=command,
+            started_at=started,
+            status=status,
+            error=str(error) if error else None,
+            summary=json.dumps(summary_dict(summary), default=str),
+            **row,
         )
     except Exception as e:  # the run log must never hide what it was about
         log.error("run_not_logged", reason=first_line(e))
@@ -133,7 +150,8 @@ def chosen_sources(settings: Settings, wanted: Sequence[str] | None, api: bool |
             right = "land_api.py" if format_ == "api" else "land_files.py"
             raise ConfigError(f"--source {name}: its format is {format_!r}, so it is landed by jobs/{right}")
     return [
-        name for name, source in settings.sources.items()
+        name
+        for name, source in settings.sources.items()
         if (not wanted or name in wanted) and (api is None or (source.format == "api") == api)
     ]
 

@@ -62,7 +62,8 @@ def missing_files(lake: Lake, table: Table) -> list[str]:
     if "://" in root:
         return []
     return sorted(
-        str(Path(path).relative_to(root)) for uri in lake.snapshot(table).file_uris()
+        str(Path(path).relative_to(root))
+        for uri in lake.snapshot(table).file_uris()
         if not Path(path := uri.removeprefix("file://")).exists()
     )
 

@@ -57,12 +57,16 @@ def _install_jars(folder: Path, coordinate: str, pinned: dict[str, str]) -> None
         program.write_text("")
         done = subprocess.run(
             [_bin("spark-submit"), "--packages", coordinate, "--conf", f"spark.jars.ivy={ivy}", str(program)],
-            capture_output=True, text=True, check=False,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         for name, sha in pinned.items():
             found = Path(ivy) / "jars" / name
             if not found.exists():
-                raise RuntimeError(f"Maven did not give {name} of {coordinate}; no network, or a mirror without it?\n{_tail(done)}")
+                raise RuntimeError(
+                    f"Maven did not give {name} of {coordinate}; no network, or a mirror without it?\n{_tail(done)}"
+                )
             if _sha256(found) != sha:
                 raise RuntimeError(f"{name}: SHA-256 {_sha256(found)} is not the pinned {sha} of {_LOCK}; refused")
             shutil.copy(found, folder / name)
@@ -102,7 +106,9 @@ def _archive_classes(spark_home: Path) -> None:
         return
     archive.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder, _Said("archiving classes for a quick start"):
-        done = subprocess.run([sys.executable, "-m", "saleslake.warmup", folder], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "saleslake.warmup", folder], capture_output=True, text=True, check=False
+        )
         if archive.exists():
             made_for.write_text(mark)
         else:

@@ -81,7 +81,9 @@ class Lake:
         snapshot = self.snapshot(table)
         return str(snapshot.metadata().id), int(snapshot.version())
 
-    def query(self, sql: str, parameters: dict[str, object] | None = None, **tables: Table) -> duckdb.DuckDBPyConnection:
+    def query(
+        self, sql: str, parameters: dict[str, object] | None = None, **tables: Table
+    ) -> duckdb.DuckDBPyConnection:
         """Run SQL over Delta tables in DuckDB, each under the name of its keyword."""
         connection = duckdb.connect()
         connection.execute("set timezone = 'UTC'")

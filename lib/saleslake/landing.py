@@ -156,7 +156,7 @@ class _atomic:
         self.stream.flush()
         os.fsync(self.stream.fileno())
         self.stream.close()
-        os.replace(self.partial, self.target)
+        self.partial.replace(self.target)
 
 
 def remove_tree(folder: str) -> None:

@@ -79,7 +79,9 @@ def java_problem() -> str | None:
     """One line saying what is wrong with Java and what to install, or None if it will do."""
     java = java_executable()
     if java is None:
-        where = f"JAVA_HOME={os.environ['JAVA_HOME']} has no bin/java" if os.environ.get("JAVA_HOME") else "no java on PATH"
+        where = (
+            f"JAVA_HOME={os.environ['JAVA_HOME']} has no bin/java" if os.environ.get("JAVA_HOME") else "no java on PATH"
+        )
         return f"Java not found ({where}): {_FIX}, or point JAVA_HOME at one"
     try:
         done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60)

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Window, functions as F
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
 
 from saleslake.lake import Lake
 from saleslake.silver import quarantine
 from saleslake.silver.contract import ORDER, Entity
 from saleslake.table import Table
-
 
 _MOST_LITERAL_DATES = 1000
 _one_at_a_time = threading.Lock()
@@ -138,7 +138,9 @@ def _replace_rejected(lake: Lake, entity: Entity, cleaned: DataFrame | None) -> 
         lake.delta(table).delete(F.col("entity") == entity.name)
         return
     rows = quarantine.rejected(cleaned, entity.name).coalesce(1)
-    rows.write.format("delta").mode("overwrite").option("replaceWhere", f"entity = '{entity.name}'").save(lake.path(table))
+    rows.write.format("delta").mode("overwrite").option("replaceWhere", f"entity = '{entity.name}'").save(
+        lake.path(table)
+    )
 
 
 # --- valid records ---------------------------------------------------------------------------------
@@ -182,7 +184,11 @@ def _losers(valid: DataFrame, ranked: DataFrame, former: int) -> DataFrame:
 
 def _of_current_content(narrow: DataFrame, current_files: DataFrame) -> DataFrame:
     current = F.broadcast(current_files)
-    return narrow.join(current, "file", how="inner").where(F.col("landed_at") == F.col("current_landed_at")).drop("current_landed_at")
+    return (
+        narrow.join(current, "file", how="inner")
+        .where(F.col("landed_at") == F.col("current_landed_at"))
+        .drop("current_landed_at")
+    )
 
 
 def ranked_versions(narrow: DataFrame, keys: tuple[str, ...]) -> DataFrame:
@@ -230,9 +236,12 @@ def _against_stored(
     if current_files is not None:
         decided = decided.unionByName(_of_former_content(table, stored, mine, current_files))
     decided = decided.persist()
-    tally = {row["action"]: row for row in decided.groupBy("action").agg(
-        F.count("*").alias("n"), F.collect_set("date").alias("new"), F.collect_set("stored_date").alias("old")
-    ).collect()}
+    tally = {
+        row["action"]: row
+        for row in decided.groupBy("action")
+        .agg(F.count("*").alias("n"), F.collect_set("date").alias("new"), F.collect_set("stored_date").alias("old"))
+        .collect()
+    }
     inserts, updates, deletes = (tally[a]["n"] if a in tally else 0 for a in ("insert", "update", "delete"))
     for place in ("duplicate", "superseded"):
         setattr(outcome, place, getattr(outcome, place) + (tally[place]["n"] if place in tally else 0))
@@ -252,7 +261,10 @@ def _of_former_content(table: Table, stored: DataFrame, mine: DataFrame, current
     gone = former.join(mine.select(*table.keys), list(table.keys), how="left_anti")
     nothing = F.lit(None).cast("string")
     return gone.select(
-        *table.keys, nothing.alias("record_id"), F.lit(None).cast("date").alias("date"), "stored_date",
+        *table.keys,
+        nothing.alias("record_id"),
+        F.lit(None).cast("date").alias("date"),
+        "stored_date",
         F.lit("delete").alias("action"),
     )
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import functions as F, types as T
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 Layer = Literal["bronze", "silver", "gold"]
 
@@ -53,9 +54,7 @@ class Table:
 
     @property
     def schema(self) -> T.StructType:
-        return T.StructType(
-            [T.StructField(c.name, c.type, c.nullable, {"comment": c.comment}) for c in self.columns]
-        )
+        return T.StructType([T.StructField(c.name, c.type, c.nullable, {"comment": c.comment}) for c in self.columns])
 
     @property
     def column_names(self) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pyspark.sql import Column, functions as F, types as T
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 _WHITESPACE = " \t\r\n"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -31,7 +33,7 @@ def identifier(text: Column) -> Column:
 
 def is_number(text: Column) -> Column:
     """Whether a text that did not become a number is one all the same, only too large."""
-    return F.coalesce(trimmed(text).rlike(_NUMBER) | text.rlike("^\"?-?Infinity\"?$"), F.lit(False))
+    return F.coalesce(trimmed(text).rlike(_NUMBER) | text.rlike('^"?-?Infinity"?$'), F.lit(False))
 
 
 def money_problem(exact: Column, text: Column, type_: T.DecimalType) -> Column:

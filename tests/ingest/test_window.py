@@ -17,14 +17,23 @@ def at(day: int, hour: int = 0) -> datetime:
 
 
 def control(day: int, watermark: datetime | None, key: str = "o1") -> Control:
-    return Control(landed_at=at(day), units=[], watermark=iso(watermark) if watermark else None, watermark_key=key if watermark else None)
+    return Control(
+        landed_at=at(day),
+        units=[],
+        watermark=iso(watermark) if watermark else None,
+        watermark_key=key if watermark else None,
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
-        (None, None), ("2025-01-31", at(31)), (" 2025-01-31T10:00 ", at(31, 10)), ("2025-01-31 10:00:00Z", at(31, 10)),
-        ("2025-01-31T10:00:00+02:00", at(31, 8)), ("2025-01-31T10:00:00-0200", at(31, 12)),
+        (None, None),
+        ("2025-01-31", at(31)),
+        (" 2025-01-31T10:00 ", at(31, 10)),
+        ("2025-01-31 10:00:00Z", at(31, 10)),
+        ("2025-01-31T10:00:00+02:00", at(31, 8)),
+        ("2025-01-31T10:00:00-0200", at(31, 12)),
         ("2025-01-31T10:00:00.250000Z", at(31, 10) + timedelta(milliseconds=250)),
     ],
 )
@@ -32,11 +41,26 @@ def test_a_date_or_timestamp_is_utc_unless_it_carries_a_zone(text: str | None, m
     assert parse_moment(text, "--since") == moment
 
 
-@pytest.mark.parametrize("text", ["", "now", "2025", "2025-02-30", "2025-01-31T25:00", "31.01.2025", "2025-01-31'; --", "0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "2025",
+        "2025-02-30",
+        "2025-01-31T25:00",
+        "31.01.2025",
+        "2025-01-31'; --",
+        "0001-01-01T00:00:00+05:00",
+        "9999-12-31T23:00:00-05:00",
+    ],
+)
 def test_what_is_no_moment_is_refused_by_its_option(text: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse_moment(text, "--until")
-    assert str(refused.value) == f"--until {text!r}: give a date (2024-01-31) or an ISO timestamp (2024-01-31T10:15:00Z)"
+    assert (
+        str(refused.value) == f"--until {text!r}: give a date (2024-01-31) or an ISO timestamp (2024-01-31T10:15:00Z)"
+    )
 
 
 def test_a_window_the_wrong_way_round_or_empty_is_refused() -> None:

@@ -32,8 +32,13 @@ LINE = {"sku": "A", "qty": 2, "price": 5}
 def order(*, without: tuple[str, ...] = (), **fields: Any) -> str:
     """A sound order of two A at 5, with these fields instead or without some."""
     content = {
-        "order_id": "o1", "user_id": "u1", "amount": 10, "currency": "EUR", "created_at": "2025-01-31T10:00:00Z",
-        "items": [LINE], "metadata": {"source": "web", "promo": None},
+        "order_id": "o1",
+        "user_id": "u1",
+        "amount": 10,
+        "currency": "EUR",
+        "created_at": "2025-01-31T10:00:00Z",
+        "items": [LINE],
+        "metadata": {"source": "web", "promo": None},
     } | fields
     return json.dumps({k: v for k, v in content.items() if k not in without})
 
@@ -55,13 +60,34 @@ CASES = [
     Case("currency_unreadable", order(currency="euro"), "currency: 'euro' cannot be read"),
     Case("currency_unreadable", order(without=("currency",)), "currency: missing"),
     Case("number_overflow", order(amount=1e14), "amount: does not fit"),
-    Case("number_overflow", order(items=[LINE, {"sku": "B", "qty": 1, "price": 1e14}]), "line 2: a number that does not fit"),
-    Case("number_overflow", order(items=[LINE, {"sku": "B", "qty": 1e15, "price": 1}]), "line 2: a number that does not fit"),
+    Case(
+        "number_overflow",
+        order(items=[LINE, {"sku": "B", "qty": 1, "price": 1e14}]),
+        "line 2: a number that does not fit",
+    ),
+    Case(
+        "number_overflow",
+        order(items=[LINE, {"sku": "B", "qty": 1e15, "price": 1}]),
+        "line 2: a number that does not fit",
+    ),
+    Case(
+        "number_overflow",
+        order(items=[LINE, {"sku": "B", "qty": 1e9, "price": 1e12}]),
+        "line 2: a number that does not fit",
+    ),
     Case("line_invalid", order(items=[7, LINE]), "line 1: is no object"),
     Case("line_invalid", order(items=[LINE, {"qty": 1}]), "line 2: has no sku"),
     Case("line_invalid", order(items=[LINE, {"sku": "B"}]), "line 2: quantity: missing"),
-    Case("line_invalid", order(items=[LINE, None, {"sku": "B", "qty": "2 pcs"}]), "line 2: is no object; line 3: quantity: '2 pcs' cannot be read"),
-    Case("price_unreadable", order(items=[LINE, {"sku": "B", "qty": 1, "price": "12,50"}]), "line 2: has a price that is no number"),
+    Case(
+        "line_invalid",
+        order(items=[LINE, None, {"sku": "B", "qty": "2 pcs"}]),
+        "line 2: is no object; line 3: quantity: '2 pcs' cannot be read",
+    ),
+    Case(
+        "price_unreadable",
+        order(items=[LINE, {"sku": "B", "qty": 1, "price": "12,50"}]),
+        "line 2: has a price that is no number",
+    ),
     Case("items_empty", order(amount=0, items=[]), "items: missing, empty or no array"),
     Case("items_empty", order(amount=0, without=("items",)), "items: missing, empty or no array"),
     Case("items_empty", order(amount=0, items="A"), "items: missing, empty or no array"),
@@ -69,7 +95,11 @@ CASES = [
     Case("amount_missing", order(without=("amount",)), "amount: missing or no number"),
     Case("amount_missing", order(amount="ten"), "amount: missing or no number"),
     Case("amount_mismatch", order(amount=10.01), "amount: differs from its lines' 10.0000"),
-    Case("amount_mismatch", order(amount=5, items=[{"sku": "A", "qty": 1e9, "price": 1e12}]), "amount: differs from its lines' 1000000000000000000000.0000"),
+    Case(
+        "amount_mismatch",
+        order(amount=5, items=[{"sku": "A", "qty": 1, "price": 99999999999999}] * 2),
+        "amount: differs from its lines' 199999999999998.0000",
+    ),
     Case("return_line", order(amount=-10, items=[LINE | {"qty": -2}]), "a line with quantity <= 0 or price < 0"),
     Case("return_line", order(amount=0, items=[LINE | {"qty": 0}]), "a line with quantity <= 0 or price < 0"),
     Case("return_line", order(amount=-10, items=[LINE | {"price": -5}]), "a line with quantity <= 0 or price < 0"),
@@ -85,7 +115,9 @@ def found(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}: {case.detail}")
-def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(case: Case, found: dict[tuple[str, str, str], Row]) -> None:
+def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(
+    case: Case, found: dict[tuple[str, str, str], Row]
+) -> None:
     assert judged(case, found) == expected(case, RULES)
 
 
@@ -96,18 +128,40 @@ def test_every_rule_has_a_case() -> None:
 def test_a_sound_order_becomes_this_row(spark: SparkSession, make_settings: Callable[[str], Settings]) -> None:
     settings = make_settings(SOURCE + '[channels]\nweb = "online"\n')
     raw = order(
-        order_id=" o1 ", currency="eur", amount="12.5", created_at="2025-01-31T23:30:00-01:00",
-        updated_at="2025-02-02 08:00:00", metadata={"source": " Web ", "promo": " SPRING "},
+        order_id=" o1 ",
+        currency="eur",
+        amount="12.5",
+        created_at="2025-01-31T23:30:00-01:00",
+        updated_at="2025-02-02 08:00:00",
+        metadata={"source": " Web ", "promo": " SPRING "},
         items=[{"sku": " A ", "qty": "2", "price": 5}, {"sku": "B", "qty": 0.5, "price": 5.00005}],
     )
     (row,) = clean(spark, settings, [raw])
-    content = {name: row[name] for name in TABLE.column_names if name not in ("created_at", "updated_at", "landed_at", "version_time")}
+    content = {
+        name: row[name]
+        for name in TABLE.column_names
+        if name not in ("created_at", "updated_at", "landed_at", "version_time")
+    }
     assert content == {
-        "order_id": "o1", "user_id": "u1", "amount": D("12.5000"), "currency": "EUR", "order_source": "Web",
-        "channel": "online", "promo": " SPRING ", "date": date(2025, 2, 1), "warnings": ["rounded"], "source": "s",
-        "record_id": "u#1", "content_hash": "h1", "file": "f.txt", "ordinal": 1, "run_id": "run-1",
-        "items": [Row(line_number=1, sku="A", quantity=D("2.000"), unit_price=D("5.0000")),
-                  Row(line_number=2, sku="B", quantity=D("0.500"), unit_price=D("5.0001"))],
+        "order_id": "o1",
+        "user_id": "u1",
+        "amount": D("12.5000"),
+        "currency": "EUR",
+        "order_source": "Web",
+        "channel": "online",
+        "promo": " SPRING ",
+        "date": date(2025, 2, 1),
+        "warnings": ["rounded"],
+        "source": "s",
+        "record_id": "u#1",
+        "content_hash": "h1",
+        "file": "f.txt",
+        "ordinal": 1,
+        "run_id": "run-1",
+        "items": [
+            Row(line_number=1, sku="A", quantity=D("2.000"), unit_price=D("5.0000")),
+            Row(line_number=2, sku="B", quantity=D("0.500"), unit_price=D("5.0001")),
+        ],
     }
     assert utc(row["created_at"]) == datetime(2025, 2, 1, 0, 30)
     assert utc(row["updated_at"]) == utc(row["version_time"]) == datetime(2025, 2, 2, 8)
@@ -130,7 +184,11 @@ def test_line_invalid_as_warning_keeps_the_other_lines_under_their_own_numbers(
     spark: SparkSession, make_settings: Callable[[str], Settings]
 ) -> None:
     settings = make_settings(SOURCE + '[rules.orders]\nline_invalid = "warn"\n')
-    some, none = clean(spark, settings, [order(items=["x", LINE, {"sku": "B"}, LINE | {"sku": "C"}], amount=20), order(items=[7], amount=0)])
+    some, none = clean(
+        spark,
+        settings,
+        [order(items=["x", LINE, {"sku": "B"}, LINE | {"sku": "C"}], amount=20), order(items=[7], amount=0)],
+    )
     assert [(line.line_number, line.sku) for line in some["items"]] == [(2, "A"), (4, "C")]
     assert (some["reasons"], some["warnings"]) == ([], ["line_invalid"])
     assert (none["reasons"], none["warnings"]) == (["items_empty"], ["line_invalid"])
@@ -142,7 +200,9 @@ def test_items_empty_as_warning_keeps_the_header(spark: SparkSession, make_setti
     assert (row["order_id"], row["amount"], row["items"], row["warnings"]) == ("o1", D("0.0000"), [], ["items_empty"])
 
 
-def test_an_unreadable_price_as_warning_counts_as_not_given(spark: SparkSession, make_settings: Callable[[str], Settings]) -> None:
+def test_an_unreadable_price_as_warning_counts_as_not_given(
+    spark: SparkSession, make_settings: Callable[[str], Settings]
+) -> None:
     settings = make_settings(SOURCE + '[rules.orders]\nprice_unreadable = "warn"\n')
     (row,) = clean(spark, settings, [order(items=[LINE, {"sku": "B", "qty": 1, "price": "12,50"}])])
     assert [line.unit_price for line in row["items"]] == [D("5.0000"), None]
@@ -153,20 +213,28 @@ def test_the_tolerance_is_the_greatest_difference_that_is_no_mismatch(
 ) -> None:
     records = [order(amount=a) for a in (10.005, 9.995, 10.0051, 10.5)]
     usual = [row["warnings"] for row in clean(spark, make_settings(SOURCE), records)]
-    wider = [row["warnings"] for row in clean(spark, make_settings('[run]\namount_tolerance = "0.5"\n' + SOURCE), records)]
+    wider = [
+        row["warnings"] for row in clean(spark, make_settings('[run]\namount_tolerance = "0.5"\n' + SOURCE), records)
+    ]
     assert usual == [[], [], ["amount_mismatch"], ["amount_mismatch"]]
     assert wider == [[], [], [], []]
 
 
-def test_a_total_beyond_every_decimal_fails_no_batch(spark: SparkSession, make_settings: Callable[[str], Settings]) -> None:
+def test_a_total_beyond_every_decimal_fails_no_batch(
+    spark: SparkSession, make_settings: Callable[[str], Settings]
+) -> None:
     huge = {"sku": "A", "qty": 999999999999999, "price": 99999999999999}
     settings = make_settings(SOURCE + '[rules.orders]\namount_mismatch = "error"\n')
     hostile, sound = clean(spark, settings, [order(items=[huge] * 500), order()])
-    assert hostile["reasons"] == ["amount_mismatch"]
+    assert hostile["reasons"] == ["amount_mismatch", "number_overflow"]
     assert sound["reasons"] == []
 
 
-def test_several_broken_rules_are_all_named_and_sorted(spark: SparkSession, make_settings: Callable[[str], Settings]) -> None:
-    (row,) = clean(spark, make_settings(SOURCE), [order(order_id="", currency="x", items=[], user_id=None, without=("amount",))])
+def test_several_broken_rules_are_all_named_and_sorted(
+    spark: SparkSession, make_settings: Callable[[str], Settings]
+) -> None:
+    (row,) = clean(
+        spark, make_settings(SOURCE), [order(order_id="", currency="x", items=[], user_id=None, without=("amount",))]
+    )
     assert row["reasons"] == ["currency_unreadable", "items_empty", "key_missing"]
     assert row["warnings"] == ["amount_missing", "user_missing"]

@@ -13,7 +13,11 @@ from saleslake.config import Settings
 from saleslake.silver import products, stock, users
 from tests.silver_support import Case, Record, clean, expected, judged, utc, verdicts
 
-USERS, PRODUCTS, STOCK = "user_id,email,created_at,country,updated_at", "sku,name,category,manufacturer,price,currency,updated_at", "product_id,on_hand,counted_at"
+USERS, PRODUCTS, STOCK = (
+    "user_id,email,created_at,country,updated_at",
+    "sku,name,category,manufacturer,price,currency,updated_at",
+    "product_id,on_hand,counted_at",
+)
 
 
 def sources(entity: str, version: str) -> str:
@@ -71,7 +75,9 @@ Found = dict[str, dict[tuple[str, str, str], Row]]
 
 @pytest.fixture(scope="module")
 def found(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    return {e: verdicts(spark, tmp_path_factory.mktemp(e), e, sources(e, VERSIONS[e]), cases) for e, cases in CASES.items()}
+    return {
+        e: verdicts(spark, tmp_path_factory.mktemp(e), e, sources(e, VERSIONS[e]), cases) for e, cases in CASES.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -97,22 +103,52 @@ def source(entity: str) -> str:
     return f'[sources.s]\nentity = "{entity}"\nformat = "csv"\npath = "x"\n'
 
 
-def test_a_user_is_trimmed_and_may_lack_everything_but_the_key(spark: SparkSession, make_settings: Callable[[str], Settings]) -> None:
-    full, bare = rows_of(spark, make_settings(source("users")), USERS, " u1 , a@x.de ,2025-01-01T10:00:00+02:00, DE ,", "u2,, ,,")
-    assert [full[c] for c in ("user_id", "email", "country", "version_time", "reasons", "warnings", "key")] == ["u1", "a@x.de", "DE", None, [], [], "u1"]
+def test_a_user_is_trimmed_and_may_lack_everything_but_the_key(
+    spark: SparkSession, make_settings: Callable[[str], Settings]
+) -> None:
+    full, bare = rows_of(
+        spark, make_settings(source("users")), USERS, " u1 , a@x.de ,2025-01-01T10:00:00+02:00, DE ,", "u2,, ,,"
+    )
+    assert [full[c] for c in ("user_id", "email", "country", "version_time", "reasons", "warnings", "key")] == [
+        "u1",
+        "a@x.de",
+        "DE",
+        None,
+        [],
+        [],
+        "u1",
+    ]
     assert utc(full["created_at"]) == datetime(2025, 1, 1, 8)
     assert [bare[c] for c in users.TABLE.column_names[:4]] == ["u2", None, None, None]
     assert bare["reasons"] == []
 
 
-def test_a_product_keeps_its_name_byte_for_byte_and_its_price_half_up(spark: SparkSession, make_settings: Callable[[str], Settings]) -> None:
-    full, bare = rows_of(spark, make_settings(source("products") + 'version = "updated_at"\n'), PRODUCTS, "A,  Anvil ,tools , ACME,9.99995,eur,2025-01-02", "B,,,,,euro,2025-01-02")
-    assert [full[c] for c in products.TABLE.column_names[:7]] == ["A", "  Anvil ", "tools", "ACME", D("10.0000"), "EUR", ["rounded"]]
+def test_a_product_keeps_its_name_byte_for_byte_and_its_price_half_up(
+    spark: SparkSession, make_settings: Callable[[str], Settings]
+) -> None:
+    full, bare = rows_of(
+        spark,
+        make_settings(source("products") + 'version = "updated_at"\n'),
+        PRODUCTS,
+        "A,  Anvil ,tools , ACME,9.99995,eur,2025-01-02",
+        "B,,,,,euro,2025-01-02",
+    )
+    assert [full[c] for c in products.TABLE.column_names[:7]] == [
+        "A",
+        "  Anvil ",
+        "tools",
+        "ACME",
+        D("10.0000"),
+        "EUR",
+        ["rounded"],
+    ]
     assert utc(full["version_time"]) == datetime(2025, 1, 2)
-    assert [bare[c] for c in products.TABLE.column_names[:7]] == ["B", None, None, None, None, None, ["price_missing"]]
+    assert [bare[c] for c in products.TABLE.column_names[:7]] == ["B", "", None, None, None, None, ["price_missing"]]
 
 
-def test_the_version_of_a_stock_count_is_when_it_was_counted(spark: SparkSession, make_settings: Callable[[str], Settings]) -> None:
+def test_the_version_of_a_stock_count_is_when_it_was_counted(
+    spark: SparkSession, make_settings: Callable[[str], Settings]
+) -> None:
     (row,) = rows_of(spark, make_settings(source("stock")), STOCK, "A,1.5,2025-01-31T18:00:00Z")
     assert (row["product_id"], row["on_hand"], row["warnings"], row["reasons"]) == ("A", D("1.500"), [], [])
     assert utc(row["counted_at"]) == utc(row["version_time"]) == datetime(2025, 1, 31, 18)
@@ -124,5 +160,8 @@ def test_defaults_fill_what_is_missing_and_never_hide_what_is_unreadable(
     settings = make_settings(source("products") + 'defaults = { currency = "EUR", price = "1.50" }\n')
     rows = rows_of(spark, settings, "sku,price,currency", "A,,", "B,2,USD", "C,two,\t", "D")
     assert [(r["price"], r["currency"], r["reasons"]) for r in rows] == [
-        (D("1.5000"), "EUR", []), (D("2.0000"), "USD", []), (None, "EUR", ["price_unreadable"]), (D("1.5000"), "EUR", []),
+        (D("1.5000"), "EUR", []),
+        (D("2.0000"), "USD", []),
+        (None, "EUR", ["price_unreadable"]),
+        (D("1.5000"), "EUR", []),
     ]

@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession, functions as F
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from saleslake.config import Source
 from saleslake.errors import SourceError
@@ -44,11 +45,19 @@ def test_lines_end_in_lf_or_crlf_and_the_last_need_not(end: str, last: bool, mar
 
 
 def test_one_carriage_return_belongs_to_the_line_end_and_no_more(tmp_path: Path) -> None:
-    assert split(tmp_path, b"a\r\r\nb\r\nc\rd\n", JSONL) == [(1, "a\r", None, None), (2, "b", None, None), (3, "c\rd", None, None)]
+    assert split(tmp_path, b"a\r\r\nb\r\nc\rd\n", JSONL) == [
+        (1, "a\r", None, None),
+        (2, "b", None, None),
+        (3, "c\rd", None, None),
+    ]
 
 
 def test_blank_lines_are_no_records_but_count(tmp_path: Path) -> None:
-    assert split(tmp_path, b"\n\r\nid\n\n1\n \n\n2\n\n", CSV) == [(5, "1", "id", None), (6, " ", "id", None), (8, "2", "id", None)]
+    assert split(tmp_path, b"\n\r\nid\n\n1\n \n\n2\n\n", CSV) == [
+        (5, "1", "id", None),
+        (6, " ", "id", None),
+        (8, "2", "id", None),
+    ]
     assert split(tmp_path, b"\n{}\n \t\r\n{}", JSONL) == [(2, "{}", None, None), (4, "{}", None, None)]
     assert split(tmp_path, b"\nid\n\n1\n\n2", MULTILINE) == [(4, "1", "id", None), (6, "2", "id", None)]
 
@@ -60,7 +69,11 @@ def test_a_file_without_records_has_none(body: bytes, source: Source, tmp_path: 
 
 
 def test_chunks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    body = b"id,name\r\n" + b"".join(b"%d,%s\n" % (n, b"x" * (n % 23)) + b"\n" * (n % 3) for n in range(200)) + b"\xff,last"
+    body = (
+        b"id,name\r\n"
+        + b"".join(b"%d,%s\n" % (n, b"x" * (n % 23)) + b"\n" * (n % 3) for n in range(200))
+        + b"\xff,last"
+    )
     whole = split(tmp_path, body, CSV)
     monkeypatch.setattr(files._chunks, "__defaults__", (7,))
     assert split(tmp_path, body, CSV) == whole
@@ -88,25 +101,48 @@ def test_damaged_gzip_is_refused_by_name(source: Source, damage: str, tmp_path: 
 @pytest.mark.parametrize("source", [CSV, MULTILINE])
 def test_other_encodings_are_read_as_they_are_set(encoding: str, source: Source, tmp_path: Path) -> None:
     body = "id,näme\r\n1,Zoë\n\n2,ß".encode(encoding)
-    assert split(tmp_path, body, of(source, encoding=encoding)) == [(2, "1,Zoë", "id,näme", None), (4, "2,ß", "id,näme", None)]
+    assert split(tmp_path, body, of(source, encoding=encoding)) == [
+        (2, "1,Zoë", "id,näme", None),
+        (4, "2,ß", "id,näme", None),
+    ]
 
 
 @pytest.mark.parametrize("source", [CSV, MULTILINE])
 def test_undecodable_bytes_cost_one_record_and_no_neighbour(source: Source, tmp_path: Path) -> None:
     found = split(tmp_path, "id,name\n1,é\n".encode() + b"2,\xff\xc3\n" + "3,é\n".encode(), source)
-    assert found == [(2, "1,é", "id,name", None), (3, "2,\\xff\\xc3", "id,name", "undecodable"), (4, "3,é", "id,name", None)]
+    assert found == [
+        (2, "1,é", "id,name", None),
+        (3, "2,\\xff\\xc3", "id,name", "undecodable"),
+        (4, "3,é", "id,name", None),
+    ]
 
 
 def test_quoted_cells_may_hold_line_breaks_where_that_is_set(tmp_path: Path) -> None:
     body = b'id,note\r\n1,"a\r\n\r\nb"\r\n2,"say ""x\n"""\r\n3,5" pipe\r\n4,c\r\n'
-    assert [row[:2] for row in split(tmp_path, body, MULTILINE)] == [(2, '1,"a\r\n\r\nb"'), (5, '2,"say ""x\n"""'), (7, '3,5" pipe'), (8, "4,c")]
-    assert [row[:2] for row in split(tmp_path, body, CSV)] == [(2, '1,"a'), (4, 'b"'), (5, '2,"say ""x'), (6, '"""'), (7, '3,5" pipe'), (8, "4,c")]
+    assert [row[:2] for row in split(tmp_path, body, MULTILINE)] == [
+        (2, '1,"a\r\n\r\nb"'),
+        (5, '2,"say ""x\n"""'),
+        (7, '3,5" pipe'),
+        (8, "4,c"),
+    ]
+    assert [row[:2] for row in split(tmp_path, body, CSV)] == [
+        (2, '1,"a'),
+        (4, 'b"'),
+        (5, '2,"say ""x'),
+        (6, '"""'),
+        (7, '3,5" pipe'),
+        (8, "4,c"),
+    ]
 
 
 def test_an_unclosed_quote_quarantines_its_line_and_reading_resumes_at_the_next(tmp_path: Path) -> None:
     rows = split(tmp_path, b'id,note\n1,"open\n2,"fine"\n3,"a\nb"\n4,"never\n5,x\n', MULTILINE)
     assert [(row[0], row[1], row[3]) for row in rows] == [
-        (2, '1,"open', "unclosed_quote"), (3, '2,"fine"', None), (4, '3,"a\nb"', None), (6, '4,"never', "unclosed_quote"), (7, "5,x", None),
+        (2, '1,"open', "unclosed_quote"),
+        (3, '2,"fine"', None),
+        (4, '3,"a\nb"', None),
+        (6, '4,"never', "unclosed_quote"),
+        (7, "5,x", None),
     ]
 
 
@@ -122,7 +158,9 @@ def header(folder: Path, body: bytes, source: Source = CSV, **required: str) -> 
 
 
 def test_the_header_is_the_first_line_that_is_not_blank(tmp_path: Path) -> None:
-    assert header(tmp_path, codecs.BOM_UTF8 + b'\r\n\n id ;"na;me";\r\n1;2;3', of(CSV, delimiter=";"), user_id="id") == ["id", "na;me", ""]
+    assert header(
+        tmp_path, codecs.BOM_UTF8 + b'\r\n\n id ;"na;me";\r\n1;2;3', of(CSV, delimiter=";"), user_id="id"
+    ) == ["id", "na;me", ""]
     assert header(tmp_path, "id,näme\n".encode("utf-16"), of(CSV, encoding="utf-16"), name="näme") == ["id", "näme"]
     assert header(tmp_path, b"\n\n", user_id="id") == []
     assert header_names("'a,b',c", of(CSV, quote="'")) == ["a,b", "c"]

@@ -37,7 +37,11 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def _main(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """A sales lakehouse that can prove where every single record went."""
 
 
@@ -50,7 +54,9 @@ def run(
         bool, typer.Option("--full-refresh", help="Re-decide everything from bronze under the present rules.")
     ] = False,
     refetch: Annotated[bool, typer.Option("--refetch", help="Extract everything from the sources anew.")] = False,
-    demo: Annotated[bool, typer.Option("--demo", help="Serve sample_data/ as the APIs on a free local port, for this run.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Serve sample_data/ as the APIs on a free local port, for this run.")
+    ] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -74,9 +80,14 @@ def run(
                     render.summary(lake, summary, seconds)
 
             code = run_job(
-                "run", config, lambda batch: _whole(batch, window, full_refresh, refetch),
+                "run",
+                config,
+                lambda batch: _whole(batch, window, full_refresh, refetch),
                 check=lambda settings: check_secrets(settings, list(settings.sources)),
-                verbose=verbose, quiet=as_json and not verbose, say=progress.say, show=show,
+                verbose=verbose,
+                quiet=as_json and not verbose,
+                say=progress.say,
+                show=show,
             )
     except SaleslakeError as e:
         code = fail(e, verbose)

@@ -36,7 +36,9 @@ class Progress:
             self._status.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def say(self, what: str) -> None:
@@ -86,9 +88,14 @@ def _landed(lake: Lake, result: Summary) -> None:
             out.print(f"  {r.source}: {r.recovered_units:,} landed files or pages that bronze lacked were taken up")
     for name, o in result.outcomes.items():
         if o.reasons:
-            out.print(f"  {name} quarantined: " + ", ".join(f"{reason} {n:,}" for reason, n in sorted(o.reasons.items())))
+            out.print(
+                f"  {name} quarantined: " + ", ".join(f"{reason} {n:,}" for reason, n in sorted(o.reasons.items()))
+            )
         if o.warnings:
-            out.print(f"  {name} kept with warnings: " + ", ".join(f"{reason} {n:,}" for reason, n in sorted(o.warnings.items())))
+            out.print(
+                f"  {name} kept with warnings: "
+                + ", ".join(f"{reason} {n:,}" for reason, n in sorted(o.warnings.items()))
+            )
     for r in result.landed:
         if r.new_fields:
             out.print(f"  {r.source} new fields (kept in raw): {', '.join(r.new_fields)}")
@@ -125,7 +132,15 @@ def proof(result: Proof) -> None:
     """The proof per source and table, with the offending ids."""
     table = _grid("source", "landed", "= applied", "+ duplicate", "+ superseded", "+ quarantined", "")
     for s in result.sources:
-        table.add_row(s.source, _n(s.landed), _n(s.applied), _n(s.duplicate), _n(s.superseded), _n(s.quarantined), "ok" if s.adds_up else "WRONG")
+        table.add_row(
+            s.source,
+            _n(s.landed),
+            _n(s.applied),
+            _n(s.duplicate),
+            _n(s.superseded),
+            _n(s.quarantined),
+            "ok" if s.adds_up else "WRONG",
+        )
     out.print(table)
     for s in result.sources:
         for what, ids in s.wrong.items():
@@ -156,7 +171,9 @@ def status(found: dict[str, Any]) -> None:
         out.print(reasons)
     last = found["last_run"]
     if last:
-        out.print(f"last run: {last['command']} {last['run_id']} {last['status']} in {last['execution_time_seconds']:.1f} s")
+        out.print(
+            f"last run: {last['command']} {last['run_id']} {last['status']} in {last['execution_time_seconds']:.1f} s"
+        )
     else:
         out.print("no run yet: saleslake run")
 
@@ -182,7 +199,9 @@ def rows(columns: list[str], found: list[tuple[Any, ...]], format_: str) -> None
     else:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for i, name in enumerate(columns):
-            numeric = any(row[i] is not None for row in found) and all(_is_number(row[i]) for row in found if row[i] is not None)
+            numeric = any(row[i] is not None for row in found) and all(
+                _is_number(row[i]) for row in found if row[i] is not None
+            )
             table.add_column(name, justify="right" if numeric else "left", overflow="fold")
         for row in found:
             table.add_row(*["" if value is None else str(value) for value in row])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from saleslake.gold.unknown import UNKNOWN
 from saleslake.table import BOOLEAN, LONG, STRING, TIMESTAMP, Column, Table
@@ -31,10 +33,14 @@ TABLE = Table(
 
 def build(fact: DataFrame) -> DataFrame:
     """Grain in: fact_sales. Grain out: customer."""
-    per_customer = fact.where(F.col("user_id") != UNKNOWN).groupBy("user_id").agg(
-        F.count_distinct("source_system", "order_id").alias("orders"),
-        F.min("created_at").alias("first_purchase_at"),
-        F.max("created_at").alias("last_purchase_at"),
+    per_customer = (
+        fact.where(F.col("user_id") != UNKNOWN)
+        .groupBy("user_id")
+        .agg(
+            F.count_distinct("source_system", "order_id").alias("orders"),
+            F.min("created_at").alias("first_purchase_at"),
+            F.max("created_at").alias("last_purchase_at"),
+        )
     )
     span = F.unix_micros("last_purchase_at") - F.unix_micros("first_purchase_at")
     gaps = F.nullif(F.col("orders") - 1, F.lit(0)) * _DAY

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake.table import BOOLEAN, DATE, INT, STRING, Column, Table
 
@@ -29,14 +30,19 @@ def build(dates: DataFrame) -> DataFrame:
     """Grain in: `date`, may repeat. Grain out: day. Days without a sale are left out: one order dated 9999 must not make 3 million rows."""
     day = F.col("date")
     weekday = (F.weekday(day) + 1).cast(INT)
-    return dates.select("date").distinct().select(
-        day,
-        F.year(day).alias("year"),
-        F.quarter(day).alias("quarter"),
-        F.month(day).alias("month"),
-        F.dayofmonth(day).alias("day"),
-        F.weekofyear(day).alias("iso_week"),
-        weekday.alias("weekday"),
-        F.date_format(day, "yyyy-MM").alias("month_name"),
-        (weekday >= 6).alias("is_weekend"),
-    ).select(*TABLE.select())
+    return (
+        dates.select("date")
+        .distinct()
+        .select(
+            day,
+            F.year(day).alias("year"),
+            F.quarter(day).alias("quarter"),
+            F.month(day).alias("month"),
+            F.dayofmonth(day).alias("day"),
+            F.weekofyear(day).alias("iso_week"),
+            weekday.alias("weekday"),
+            F.date_format(day, "yyyy-MM").alias("month_name"),
+            (weekday >= 6).alias("is_weekend"),
+        )
+        .select(*TABLE.select())
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake.gold.unknown import or_unknown
 from saleslake.table import DATE, MONEY, NAMES, STRING, TIMESTAMP, Column, Table
@@ -15,7 +16,9 @@ TABLE = Table(
     columns=(
         Column("order_id", STRING, "key", nullable=False),
         Column("user_id", STRING, "dim_user", nullable=False),
-        Column("amount", MONEY, "total the source gives, in currency; not a measure of lines: never sum it over fact_sales"),
+        Column(
+            "amount", MONEY, "total the source gives, in currency; not a measure of lines: never sum it over fact_sales"
+        ),
         Column("currency", STRING, "ISO 4217", nullable=False),
         Column("source", STRING, "metadata.source as given"),
         Column("promo", STRING, "metadata.promo as given"),
@@ -30,6 +33,6 @@ TABLE = Table(
 
 def build(orders: DataFrame) -> DataFrame:
     """Grain in: silver.orders. Grain out: order."""
-    return orders.withColumns(
-        {"user_id": or_unknown(F.col("user_id")), "source": F.col("order_source")}
-    ).select(*TABLE.select())
+    return orders.withColumns({"user_id": or_unknown(F.col("user_id")), "source": F.col("order_source")}).select(
+        *TABLE.select()
+    )

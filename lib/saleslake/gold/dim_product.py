@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake.config import Settings
 from saleslake.gold.unknown import UNKNOWN
@@ -44,9 +46,11 @@ def catalogue(products: DataFrame, trust: dict[str, list[str]]) -> DataFrame:
     The currency belongs to the price, so it comes from the source that the price comes from.
     """
 
-    def first(field: str, value: Sequence[str]) -> F.Column:
+    def first(field: str, value: Sequence[str]) -> SparkColumn:
         order = list(dict.fromkeys(value))
-        return F.coalesce(*[F.max(F.when(F.col("source") == s, F.col(field))) for s in order], F.max(field))
+        # An empty name is verbatim, but no source is trusted for it while another has one.
+        given = F.col(field).cast("string") != ""
+        return F.coalesce(*[F.max(F.when((F.col("source") == s) & given, F.col(field))) for s in order], F.max(field))
 
     of_price = list(dict.fromkeys(trust["price"]))
     priced = F.col("price").isNotNull()
@@ -54,7 +58,9 @@ def catalogue(products: DataFrame, trust: dict[str, list[str]]) -> DataFrame:
     for source in reversed(of_price):
         here = F.max(F.when((F.col("source") == source) & priced, F.lit(True)))
         currency = F.when(here, F.max(F.when(F.col("source") == source, F.col("currency")))).otherwise(currency)
-    return products.groupBy("sku").agg(*[first(f, trust[f]).alias(f) for f in _FIELDS], currency.alias("price_currency"))
+    return products.groupBy("sku").agg(
+        *[first(f, trust[f]).alias(f) for f in _FIELDS], currency.alias("price_currency")
+    )
 
 
 def build(catalogued: DataFrame, skus_in_facts: DataFrame) -> DataFrame:

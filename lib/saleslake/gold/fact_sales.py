@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake.gold.unknown import or_unknown
 from saleslake.table import BOOLEAN, DATE, INT, MONEY, NAMES, QUANTITY, STRING, TIMESTAMP, Column, Table
@@ -16,13 +17,25 @@ TABLE = Table(
     columns=(
         Column("source_system", STRING, "orders or transactions", nullable=False),
         Column("order_id", STRING, "order, or transaction_id", nullable=False),
-        Column("line_number", INT, "line of the order; 1 for a transaction; line of the file where a source is keyed by line", nullable=False),
-        Column("line_file", STRING, "file of a source keyed by line, whose order ids may repeat over files; else empty", nullable=False),
+        Column(
+            "line_number",
+            INT,
+            "line of the order; 1 for a transaction; line of the file where a source is keyed by line",
+            nullable=False,
+        ),
+        Column(
+            "line_file",
+            STRING,
+            "file of a source keyed by line, whose order ids may repeat over files; else empty",
+            nullable=False,
+        ),
         Column("user_id", STRING, "dim_user", nullable=False),
         Column("sku", STRING, "dim_product", nullable=False),
         Column("quantity", QUANTITY, "units; negative where returned", nullable=False),
         Column("unit_price", MONEY, "price of one unit, in currency; NULL: unpriced"),
-        Column("line_amount", MONEY, "revenue of the line, in currency; NULL: unpriced (or beyond MONEY), out of revenue"),
+        Column(
+            "line_amount", MONEY, "revenue of the line, in currency; NULL: unpriced (or beyond MONEY), out of revenue"
+        ),
         Column("channel", STRING, "sales channel", nullable=False),
         Column("currency", STRING, "ISO 4217", nullable=False),
         Column("is_return", BOOLEAN, "quantity <= 0, or a price or total < 0: out of gross, in net", nullable=False),
@@ -32,7 +45,10 @@ TABLE = Table(
         Column("record_id", STRING, "bronze record it comes from", nullable=False),
     ),
     partition_by=("date",),
-    constraints={"date_of_sale": "date = CAST(created_at AS DATE)", "priced_or_flagged": "line_amount IS NOT NULL OR array_contains(flags, 'unpriced')"},
+    constraints={
+        "date_of_sale": "date = CAST(created_at AS DATE)",
+        "priced_or_flagged": "line_amount IS NOT NULL OR array_contains(flags, 'unpriced')",
+    },
 )
 
 DEPENDS_ON_PRICES = ("price_missing", "catalogue_price", "base_price", "unpriced")
@@ -85,7 +101,9 @@ def _lines_at_catalogue_price(lines: DataFrame, prices: DataFrame) -> DataFrame:
     fits = F.col("base_price").isNotNull() & (F.col("quantity") * F.col("base_price")).try_cast(MONEY).isNotNull()
     base = F.when(fits, F.col("base_price"))
     priced = usable.select("*", *_priced(base, "price_missing"))
-    flags = F.when(F.col("given_price").isNull() & base.isNotNull(), F.array(F.lit("catalogue_price"))).otherwise(F.col("flags"))
+    flags = F.when(F.col("given_price").isNull() & base.isNotNull(), F.array(F.lit("catalogue_price"))).otherwise(
+        F.col("flags")
+    )
     return priced.withColumn("flags", flags)
 
 
@@ -106,10 +124,14 @@ def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
         F.when(by_line, F.col("file")).otherwise("").alias("line_file"),
         or_unknown(F.col("customer_id")).alias("user_id"),
         or_unknown(F.col("product_id")).alias("sku"),
-        "quantity", "total_price", F.col("unit_price").alias("mapped_price"),
-        "channel", "currency",
+        "quantity",
+        "total_price",
+        F.col("unit_price").alias("mapped_price"),
+        "channel",
+        "currency",
         F.col("sale_date").alias("created_at"),
-        "date", "record_id",
+        "date",
+        "record_id",
     )
     quantity, total, mapped = F.col("quantity"), F.col("total_price"), F.col("mapped_price")
     at_base = (quantity * F.col("base_price")).try_cast(MONEY)
@@ -118,13 +140,19 @@ def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
     # Scale 14 is what Spark keeps of this quotient; the cast rounds half-up to the scale of money.
     derived = F.when(quantity != 0, (total / quantity).try_cast(MONEY))
     price = F.coalesce(mapped, derived, F.when(total.isNull() & at_base.isNotNull(), F.col("base_price")))
-    flag = F.when(from_base & at_base.isNotNull(), F.array(F.lit("base_price"))).when(amount.isNull(), F.array(F.lit("unpriced")))
+    flag = F.when(from_base & at_base.isNotNull(), F.array(F.lit("base_price"))).when(
+        amount.isNull(), F.array(F.lit("unpriced"))
+    )
     negative = F.coalesce(total < 0, F.lit(False)) | F.coalesce(price < 0, F.lit(False))
-    return _with_price(lines, prices).withColumns(
-        {
-            "unit_price": price,
-            "line_amount": amount,
-            "is_return": (quantity <= 0) | negative,
-            "flags": F.coalesce(flag, F.array().cast(NAMES)),
-        }
-    ).select(*TABLE.select())
+    return (
+        _with_price(lines, prices)
+        .withColumns(
+            {
+                "unit_price": price,
+                "line_amount": amount,
+                "is_return": (quantity <= 0) | negative,
+                "flags": F.coalesce(flag, F.array().cast(NAMES)),
+            }
+        )
+        .select(*TABLE.select())
+    )

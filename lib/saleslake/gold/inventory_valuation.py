@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake.gold.product_revenue import UNITS
 from saleslake.gold.unknown import UNKNOWN
@@ -25,7 +26,10 @@ TABLE = Table(
         Column("stock_value", TOTAL, "units_left × base_price, half-up; NULL where status says why"),
         Column("status", STRING, "valued, no_count or no_price", nullable=False),
     ),
-    constraints={"known_status": "status IN ('valued', 'no_count', 'no_price')", "valued_or_not": "(status = 'valued') = (stock_value IS NOT NULL)"},
+    constraints={
+        "known_status": "status IN ('valued', 'no_count', 'no_price')",
+        "valued_or_not": "(status = 'valued') = (stock_value IS NOT NULL)",
+    },
 )
 
 
@@ -46,7 +50,14 @@ def build(products: DataFrame, stock: DataFrame, revenue: DataFrame) -> DataFram
     value = (left.try_cast(QUANTITY) * F.col("price")).try_cast(TOTAL)
     status = F.when(F.col("on_hand").isNull(), "no_count").when(value.isNull(), "no_price").otherwise("valued")
     return joined.select(
-        "sku", "category", F.col("price_currency").alias("currency"), "on_hand", "counted_at",
+        "sku",
+        "category",
+        F.col("price_currency").alias("currency"),
+        "on_hand",
+        "counted_at",
         F.coalesce("sold", F.lit(0)).cast(UNITS).alias("units_sold_since"),
-        left.alias("units_left"), F.col("price").alias("base_price"), value.alias("stock_value"), status.alias("status"),
+        left.alias("units_left"),
+        F.col("price").alias("base_price"),
+        value.alias("stock_value"),
+        status.alias("status"),
     ).select(*TABLE.select())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from saleslake.table import DATE, LONG, STRING, TOTAL, Column, Table
 
@@ -32,10 +34,14 @@ def build(fact: DataFrame) -> DataFrame:
     """Grain in: fact_sales. Grain out: (date, sku, currency)."""
     amount = F.coalesce("line_amount", F.lit(0))
     zero = F.lit(0)
-    return fact.groupBy("date", "sku", "currency").agg(
-        F.sum(F.when(F.col("is_return"), zero).otherwise(amount)).alias("gross"),
-        F.sum(F.when(F.col("is_return"), amount).otherwise(zero)).alias("returns"),
-        F.sum(amount).alias("net"),
-        F.sum("quantity").alias("units"),
-        F.count_if(F.col("line_amount").isNull()).alias("unpriced_lines"),
-    ).select(*TABLE.select())
+    return (
+        fact.groupBy("date", "sku", "currency")
+        .agg(
+            F.sum(F.when(F.col("is_return"), zero).otherwise(amount)).alias("gross"),
+            F.sum(F.when(F.col("is_return"), amount).otherwise(zero)).alias("returns"),
+            F.sum(amount).alias("net"),
+            F.sum("quantity").alias("units"),
+            F.count_if(F.col("line_amount").isNull()).alias("unpriced_lines"),
+        )
+        .select(*TABLE.select())
+    )

@@ -11,8 +11,10 @@ from datetime import date
 from functools import partial
 
 import structlog
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
+from saleslake.changes import Change, change_since
 from saleslake.fingerprint import gold_fingerprint
 from saleslake.gold import (
     channel_performance,
@@ -25,7 +27,6 @@ from saleslake.gold import (
     inventory_valuation,
     product_revenue,
 )
-from saleslake.changes import Change, change_since
 from saleslake.gold.sync import Written, date_in, overwrite, sync_dates, sync_keys
 from saleslake.lake import Lake
 from saleslake.parallel import side_by_side
@@ -36,8 +37,15 @@ from saleslake.table import Table
 TABLES: dict[str, Table] = {
     module.TABLE.full_name: module.TABLE
     for module in (
-        dim_user, dim_product, dim_order, dim_date, fact_sales, product_revenue,
-        channel_performance, customer_purchase_frequency, inventory_valuation,
+        dim_user,
+        dim_product,
+        dim_order,
+        dim_date,
+        fact_sales,
+        product_revenue,
+        channel_performance,
+        customer_purchase_frequency,
+        inventory_valuation,
     )
 }
 """Every gold table. One of your own: its module here, a step in `_stages`, and a line in `expected`."""
@@ -67,7 +75,9 @@ class Inputs:
         return fact_sales.build(self.silver("orders", dates), self.silver("transactions", dates), self.prices(), rule)
 
 
-def refresh(lake: Lake, damaged: frozenset[str] = frozenset(), say: Callable[[str], None] = lambda _: None) -> list[Written]:
+def refresh(
+    lake: Lake, damaged: frozenset[str] = frozenset(), say: Callable[[str], None] = lambda _: None
+) -> list[Written]:
     """Bring gold up to silver. `damaged` tables (full names) are replaced without being read.
 
     Returns what was written, a line a table; nothing if silver has not changed.
@@ -111,7 +121,11 @@ class _Refresh:
         dates = self._dirty_dates()
         written: list[Written] = []
         for stage in self._stages(dates, sales_changed):
-            steps = [partial(self._say_and_do, table, step) for table, needed, step in stage if needed or table.full_name in self.broken]
+            steps = [
+                partial(self._say_and_do, table, step)
+                for table, needed, step in stage
+                if needed or table.full_name in self.broken
+            ]
             written += side_by_side(steps)
         return written
 
@@ -123,7 +137,12 @@ class _Refresh:
         """(table, is it touched, how to bring it up to date); a stage reads what the stages before it wrote."""
         some = dates is None or bool(dates)
         catalogue = "products" in self.changes
-        fact, orders_, revenue, channels = fact_sales.TABLE, dim_order.TABLE, product_revenue.TABLE, channel_performance.TABLE
+        fact, orders_, revenue, channels = (
+            fact_sales.TABLE,
+            dim_order.TABLE,
+            product_revenue.TABLE,
+            channel_performance.TABLE,
+        )
         return [
             [
                 (fact, some, lambda: self._by_date(fact, self.inputs.fact, dates)),
@@ -131,19 +150,37 @@ class _Refresh:
             ],
             [
                 (revenue, some, lambda: self._by_date(revenue, lambda d: product_revenue.build(self._fact(d)), dates)),
-                (channels, some, lambda: self._by_date(channels, lambda d: channel_performance.build(self._fact(d)), dates)),
+                (
+                    channels,
+                    some,
+                    lambda: self._by_date(channels, lambda d: channel_performance.build(self._fact(d)), dates),
+                ),
                 (customer_purchase_frequency.TABLE, some, self._frequency),
                 (dim_date.TABLE, some, lambda: self._by_key(dim_date.TABLE, dim_date.build(self._sold_dates()))),
-                (dim_user.TABLE, sales or "users" in self.changes, lambda: self._by_key(
-                    dim_user.TABLE, dim_user.build(self.inputs.silver("users"), self._sold("user_id")))),
+                (
+                    dim_user.TABLE,
+                    sales or "users" in self.changes,
+                    lambda: self._by_key(
+                        dim_user.TABLE, dim_user.build(self.inputs.silver("users"), self._sold("user_id"))
+                    ),
+                ),
             ],
             [
-                (dim_product.TABLE, some or catalogue, lambda: self._by_key(
-                    dim_product.TABLE, dim_product.build(self.inputs.prices(), self.lake.read(revenue).select("sku")))),
+                (
+                    dim_product.TABLE,
+                    some or catalogue,
+                    lambda: self._by_key(
+                        dim_product.TABLE,
+                        dim_product.build(self.inputs.prices(), self.lake.read(revenue).select("sku")),
+                    ),
+                ),
             ],
             [
-                (inventory_valuation.TABLE, some or catalogue or "stock" in self.changes, lambda: self._by_key(
-                    inventory_valuation.TABLE, self._inventory())),
+                (
+                    inventory_valuation.TABLE,
+                    some or catalogue or "stock" in self.changes,
+                    lambda: self._by_key(inventory_valuation.TABLE, self._inventory()),
+                ),
             ],
         ]
 
@@ -158,7 +195,11 @@ class _Refresh:
                 if found is None:
                     return None
                 dates |= found
-        if "products" in self.changes and self.lake.exists(fact_sales.TABLE) and fact_sales.TABLE.full_name not in self.broken:
+        if (
+            "products" in self.changes
+            and self.lake.exists(fact_sales.TABLE)
+            and fact_sales.TABLE.full_name not in self.broken
+        ):
             dates |= self._dates_at_changed_prices(self.changes["products"])
         return dates
 
@@ -172,7 +213,9 @@ class _Refresh:
 
     # --- steps -------------------------------------------------------------------------------------
 
-    def _by_date(self, table: Table, build: Callable[[set[date] | None], DataFrame], dates: set[date] | None) -> Written:
+    def _by_date(
+        self, table: Table, build: Callable[[set[date] | None], DataFrame], dates: set[date] | None
+    ) -> Written:
         if table.full_name in self.broken and self.lake.exists(table):
             return overwrite(self.lake, table, build(None))
         if table.full_name in self.broken:

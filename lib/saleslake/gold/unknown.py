@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, functions as F
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 
 UNKNOWN = "(unknown)"
 """Key of the unknown user and the unknown product, so that every join of the star finds a row."""

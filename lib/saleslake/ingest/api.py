@@ -29,8 +29,14 @@ Version = tuple[datetime, str]
 
 
 def extract(
-    lake: Lake, name: str, window: Window, control: Sequence[bronze.Control], report: Landed, *,
-    refetch: bool, say: Callable[[str], None],
+    lake: Lake,
+    name: str,
+    window: Window,
+    control: Sequence[bronze.Control],
+    report: Landed,
+    *,
+    refetch: bool,
+    say: Callable[[str], None],
 ) -> None:
     """Fetch the window, land its pages, bring what is news to bronze with the control row of the window."""
     source = lake.settings.sources[name]
@@ -54,11 +60,15 @@ def extract(
     commit(lake, name, units, report, extra)
 
 
-def _fetch(lake: Lake, name: str, source: Source, report: Landed, say: Callable[[str], None]) -> tuple[list[Unit], str | None]:
+def _fetch(
+    lake: Lake, name: str, source: Source, report: Landed, say: Callable[[str], None]
+) -> tuple[list[Unit], str | None]:
     """Every page as a unit in state `fetched`, and why there are no more, if that is not because there are none."""
     assert source.api is not None
     if "://" not in source.api.url:
-        source = source.model_copy(update={"api": source.api.model_copy(update={"url": lake.settings.resolve(source.api.url)})})
+        source = source.model_copy(
+            update={"api": source.api.model_copy(update={"url": lake.settings.resolve(source.api.url)})}
+        )
     client = ApiClient(source, name, lake.settings.secret)
     units: list[Unit] = []
     failure: str | None = None
@@ -78,17 +88,34 @@ def _fetch(lake: Lake, name: str, source: Source, report: Landed, say: Callable[
 def _land_page(lake: Lake, name: str, page: Page, report: Landed, defect: str | None) -> Unit:
     unit_id = f"{name}/{lake.run_id}/page-{page.number:05d}.json"
     unit = Unit(
-        unit=unit_id, source=name, file=unit_id, origin=page.url, run_id=lake.run_id,
+        unit=unit_id,
+        source=name,
+        file=unit_id,
+        origin=page.url,
+        run_id=lake.run_id,
         # A file has its own age; what counts here is when it was first seen.
         landed_at=page.fetched_at if page.status else now(),
-        sha256=page.sha256, bytes=len(page.body), state="fetched", records=len(page.records), status=page.status,
-        defect=defect, form=page.form, since=report.since, until=report.until,
+        sha256=page.sha256,
+        bytes=len(page.body),
+        state="fetched",
+        records=len(page.records),
+        status=page.status,
+        defect=defect,
+        form=page.form,
+        since=report.since,
+        until=report.until,
     )
     return lake.landing.add_bytes(unit, page.body)
 
 
 def decide(
-    lake: Lake, name: str, fetched: list[Unit], report: Landed, *, everything: bool = False, not_after: datetime | None = None
+    lake: Lake,
+    name: str,
+    fetched: list[Unit],
+    report: Landed,
+    *,
+    everything: bool = False,
+    not_after: datetime | None = None,
 ) -> tuple[list[Unit], Version | None]:
     """(pages that land, greatest version of their valid records dated no later than `not_after`).
 
@@ -131,7 +158,9 @@ def _greatest_version(frame: DataFrame, key: str, not_after: datetime) -> Versio
     return (from_micros(row["t"]), row["k"]) if row else None
 
 
-def _settle(lake: Lake, fetched: list[Unit], land: set[str], report: Landed, hashes: dict[str, list[str]]) -> list[Unit]:
+def _settle(
+    lake: Lake, fetched: list[Unit], land: set[str], report: Landed, hashes: dict[str, list[str]]
+) -> list[Unit]:
     landed = []
     for unit in fetched:
         if unit.unit in land:

@@ -14,7 +14,7 @@ from saleslake.lake import Lake
 from saleslake.landing import Unit, file_sha256, now
 from saleslake.silver.reading import theirs
 from saleslake.silver.registry import ENTITIES
-from saleslake.sources.files import check_header
+from saleslake.sources.files import check_header, check_whole
 
 
 def find(lake: Lake, name: str, source: Source) -> list[Path]:
@@ -56,7 +56,9 @@ def extract(lake: Lake, name: str, control: Sequence[bronze.Control], report: La
     for number, path in enumerate(paths, 1):
         file = display_path(lake, path)
         try:
-            unit = _land_one(lake, name, source, path, file, number, None if refetch else latest.get(file, {}).get("sha256"))
+            unit = _land_one(
+                lake, name, source, path, file, number, None if refetch else latest.get(file, {}).get("sha256")
+            )
         except (SourceError, OSError) as e:
             report.failed.append(str(e))
             continue
@@ -75,7 +77,9 @@ def display_path(lake: Lake, path: Path) -> str:
         return path.resolve().as_posix()
 
 
-def _land_one(lake: Lake, name: str, source: Source, path: Path, file: str, number: int, latest: str | None) -> Unit | None:
+def _land_one(
+    lake: Lake, name: str, source: Source, path: Path, file: str, number: int, latest: str | None
+) -> Unit | None:
     """The landed unit, or None if the file's content is its latest landed content."""
     if latest is not None and file_sha256(path) == latest:
         return None
@@ -85,13 +89,26 @@ def _land_one(lake: Lake, name: str, source: Source, path: Path, file: str, numb
         fields = check_header(path, file, source, required)
     unit = Unit(
         unit=f"{name}/{lake.run_id}/{number:05d}-{path.name}",
-        source=name, file=file, origin=str(path), run_id=lake.run_id, landed_at=now(), sha256="", bytes=0,
-        state="landed", fields=fields,
+        source=name,
+        file=file,
+        origin=str(path),
+        run_id=lake.run_id,
+        landed_at=now(),
+        sha256="",
+        bytes=0,
+        state="landed",
+        fields=fields,
     )
     unit = lake.landing.copy_file(unit, path)
     if unit.sha256 == latest:
         lake.landing.discard(unit)
         return None
+    try:
+        # What landed is what is checked: the file itself may be changing.
+        check_whole(lake.landing.path(unit.unit), file)
+    except SourceError:
+        lake.landing.discard(unit)
+        raise
     lake.landing.save(unit)
     return unit
 

@@ -15,7 +15,9 @@ from saleslake.ingest.window import Window
 from saleslake.lake import Lake
 
 
-def land(lake: Lake, name: str, window: Window, *, refetch: bool = False, say: Callable[[str], None] = lambda _: None) -> Landed:
+def land(
+    lake: Lake, name: str, window: Window, *, refetch: bool = False, say: Callable[[str], None] = lambda _: None
+) -> Landed:
     """Bring what is new in a source to bronze. Returns what it did; what failed is in it, not raised.
 
     Silver must have caught up with bronze first: an API's known records are told by silver.
@@ -35,8 +37,15 @@ def land(lake: Lake, name: str, window: Window, *, refetch: bool = False, say: C
     for failure in report.failed:
         log.error("extraction_failed", source=name, reason=failure)
     log.info(
-        "landed", source=name, extracted=report.records, units=report.units, left_out=report.left_out,
-        retry_attempts=report.retries, since=report.since, watermark=report.watermark, new_fields=report.new_fields,
+        "landed",
+        source=name,
+        extracted=report.records,
+        units=report.units,
+        left_out=report.left_out,
+        retry_attempts=report.retries,
+        since=report.since,
+        watermark=report.watermark,
+        new_fields=report.new_fields,
     )
     return report
 

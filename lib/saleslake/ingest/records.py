@@ -30,7 +30,12 @@ def batches(landing: LandingZone, unit: Unit, source: Source) -> Iterator[pa.Rec
         texts, defect = [body.decode("utf-8", "backslashreplace")], "document_invalid"
     if texts:
         n = len(texts)
-        columns = [pa.array(range(1, n + 1), pa.int64()), pa.array(texts, pa.string()), pa.nulls(n, pa.string()), pa.array([defect] * n, pa.string())]
+        columns = [
+            pa.array(range(1, n + 1), pa.int64()),
+            pa.array(texts, pa.string()),
+            pa.nulls(n, pa.string()),
+            pa.array([defect] * n, pa.string()),
+        ]
         yield pa.RecordBatch.from_arrays(columns, schema=RECORDS)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake.config import Settings, Severity, Source
 from saleslake.rules import Rule, RuleInfo, apply_rules, with_severities
@@ -56,7 +57,12 @@ class Entity:
 
 
 READING_RULES = (
-    RuleInfo("unreadable", "error", True, "the record is no JSON object, or its CSV quoting is broken, or its bytes are no text"),
+    RuleInfo(
+        "unreadable",
+        "error",
+        True,
+        "the record is no JSON object, or its CSV quoting is broken, or its bytes are no text",
+    ),
     RuleInfo("extra_fields", "error", False, "the CSV line has more fields than its header"),
     RuleInfo("short_fields", "warn", False, "the CSV line has fewer fields than its header"),
     RuleInfo("key_missing", "error", True, "no readable key"),
@@ -65,7 +71,7 @@ READING_RULES = (
 
 def severities(entity: str, source: Source, settings: Settings) -> dict[str, Severity]:
     """`[rules.<entity>]` with the source's own `rules` over it."""
-    return {**settings.rules.get(entity, {}), **source.rules}  # type: ignore[dict-item]
+    return {**settings.rules.get(entity, {}), **source.rules}
 
 
 def reading_rules(key: SparkColumn) -> list[Rule]:
@@ -91,7 +97,7 @@ def judged(
     own = [Rule(r.name, readable & r.condition, r.message, r.severity, r.fixed) for r in rules]
     marked = apply_rules(frame.withColumn("key", key), with_severities([*reading_rules(key), *own], severity))
     kept = [F.col(name) for name in QUARANTINE_COLUMNS]
-    return marked.select(*[c for c in table.select()], *kept)
+    return marked.select(*table.select(), *kept)
 
 
 def line_key() -> SparkColumn:
@@ -101,4 +107,6 @@ def line_key() -> SparkColumn:
 
 def unreadable_text(what: str, text: SparkColumn) -> SparkColumn:
     """A message like `quantity: 'abc' cannot be read`."""
-    return F.concat(F.lit(f"{what}: "), F.coalesce(F.concat(F.lit("'"), text, F.lit("' cannot be read")), F.lit("missing")))
+    return F.concat(
+        F.lit(f"{what}: "), F.coalesce(F.concat(F.lit("'"), text, F.lit("' cannot be read")), F.lit("missing"))
+    )

@@ -5,23 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from saleslake import values
 from saleslake.config import Settings, Source
 from saleslake.rules import Rule, RuleInfo
 from saleslake.silver.contract import (
-    CDF, LINEAGE_COLUMNS, READING_RULES, Entity, judged, severities, unreadable_text,
+    CDF,
+    LINEAGE_COLUMNS,
+    READING_RULES,
+    Entity,
+    judged,
+    severities,
+    unreadable_text,
 )
 from saleslake.silver.reading import EXACT, LINEAGE, Fields, line_field, lines_in_detail
 from saleslake.table import DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, TOTAL, Column, Table
 
-LINE = T.StructType([
-    T.StructField("line_number", INT),
-    T.StructField("sku", STRING),
-    T.StructField("quantity", QUANTITY),
-    T.StructField("unit_price", MONEY),
-])
+LINE = T.StructType(
+    [
+        T.StructField("line_number", INT),
+        T.StructField("sku", STRING),
+        T.StructField("quantity", QUANTITY),
+        T.StructField("unit_price", MONEY),
+    ]
+)
 """line_number: position in the record's own list, from 1. unit_price: as ordered; NULL where the record gives none."""
 
 TABLE = Table(
@@ -44,22 +54,40 @@ TABLE = Table(
         *LINEAGE_COLUMNS,
     ),
     partition_by=("date",),
-    constraints={"key_given": "order_id <> ''", "currency_code": "currency RLIKE '^[A-Z]{3}$'", "date_of_creation": "date = CAST(created_at AS DATE)"},
+    constraints={
+        "key_given": "order_id <> ''",
+        "currency_code": "currency RLIKE '^[A-Z]{3}$'",
+        "date_of_creation": "date = CAST(created_at AS DATE)",
+    },
     properties=CDF,
 )
 
 RULES = (
     *READING_RULES,
-    RuleInfo("created_at_unreadable", "error", True, "created_at missing or in none of the date formats, or in two that disagree"),
-    RuleInfo("updated_at_unreadable", "error", True, "updated_at given and unreadable: the version could not be ordered"),
+    RuleInfo(
+        "created_at_unreadable",
+        "error",
+        True,
+        "created_at missing or in none of the date formats, or in two that disagree",
+    ),
+    RuleInfo(
+        "updated_at_unreadable", "error", True, "updated_at given and unreadable: the version could not be ordered"
+    ),
     RuleInfo("currency_unreadable", "error", True, "no three-letter currency, and no default for the source"),
     RuleInfo("number_overflow", "error", True, "an amount, price or quantity does not fit its DECIMAL"),
-    RuleInfo("line_invalid", "error", False, "a line is no object, or has no sku or no readable quantity; warn keeps the other lines"),
+    RuleInfo(
+        "line_invalid",
+        "error",
+        False,
+        "a line is no object, or has no sku or no readable quantity; warn keeps the other lines",
+    ),
     RuleInfo("price_unreadable", "error", False, "a line's price is given and no number; warn treats it as not given"),
     RuleInfo("items_empty", "error", False, "no lines; warn keeps the header"),
     RuleInfo("user_missing", "warn", False, "no user_id"),
     RuleInfo("amount_missing", "warn", False, "amount missing or no number"),
-    RuleInfo("amount_mismatch", "warn", False, "amount differs from the sum of quantity × price by more than the tolerance"),
+    RuleInfo(
+        "amount_mismatch", "warn", False, "amount differs from the sum of quantity × price by more than the tolerance"
+    ),
     RuleInfo("return_line", "warn", False, "a line with quantity <= 0 or price < 0"),
     RuleInfo("zero_price", "warn", False, "a line with a price of exactly zero"),
     RuleInfo("rounded", "warn", False, "a number had more digits than its DECIMAL keeps"),
@@ -154,7 +182,8 @@ def _line(item: SparkColumn, index: SparkColumn) -> SparkColumn:
         price.alias("unit_price"),
         problem.alias("problem"),
         (
-            qty_problem.eqNullSafe(F.lit("overflow")) | price_problem.eqNullSafe(F.lit("overflow"))
+            qty_problem.eqNullSafe(F.lit("overflow"))
+            | price_problem.eqNullSafe(F.lit("overflow"))
             | F.coalesce((quantity * price).isNotNull() & (quantity * price).try_cast(MONEY).isNull(), F.lit(False))
         ).alias("overflow"),
         price_problem.eqNullSafe(F.lit("unreadable")).alias("price_unreadable"),
@@ -184,27 +213,80 @@ def _rules(settings: Settings, keeps_other_lines: bool) -> list[Rule]:
     tolerance = F.lit(settings.run.amount_tolerance).cast(MONEY)
     zero = F.lit(0).cast(T.DecimalType(38, 7))
     # NULL where the sum exceeds 31 digits: then it differs from every amount.
-    total = F.aggregate("items", zero, lambda sum_, line: F.try_add(sum_, line["quantity"] * F.coalesce(line["unit_price"], F.lit(0).cast(MONEY))).try_cast(T.DecimalType(38, 7)))
+    total = F.aggregate(
+        "items",
+        zero,
+        lambda sum_, line: F.try_add(
+            sum_, line["quantity"] * F.coalesce(line["unit_price"], F.lit(0).cast(MONEY))
+        ).try_cast(T.DecimalType(38, 7)),
+    )
     total_text = F.coalesce(total.cast(TOTAL).cast("string"), F.lit("total, which is too large"))
     return [
-        Rule("created_at_unreadable", F.col("created_at").isNull(), unreadable_text("created_at", F.col("created_text")), fixed=True),
-        Rule("updated_at_unreadable", F.col("updated_at").isNull() & F.col("updated_text").isNotNull(), unreadable_text("updated_at", F.col("updated_text")), fixed=True),
-        Rule("currency_unreadable", F.col("currency").isNull(), unreadable_text("currency", F.col("currency_text")), fixed=True),
-        Rule("number_overflow", amount_overflow | F.exists(lines, lambda line: line["overflow"]), _line_messages("overflow", amount_overflow), fixed=True),
+        Rule(
+            "created_at_unreadable",
+            F.col("created_at").isNull(),
+            unreadable_text("created_at", F.col("created_text")),
+            fixed=True,
+        ),
+        Rule(
+            "updated_at_unreadable",
+            F.col("updated_at").isNull() & F.col("updated_text").isNotNull(),
+            unreadable_text("updated_at", F.col("updated_text")),
+            fixed=True,
+        ),
+        Rule(
+            "currency_unreadable",
+            F.col("currency").isNull(),
+            unreadable_text("currency", F.col("currency_text")),
+            fixed=True,
+        ),
+        Rule(
+            "number_overflow",
+            amount_overflow | F.exists(lines, lambda line: line["overflow"]),
+            _line_messages("overflow", amount_overflow),
+            fixed=True,
+        ),
         Rule("line_invalid", bad_line, _messages(lambda line: line["problem"])),
-        Rule("price_unreadable", F.exists(lines, lambda line: line["price_unreadable"]), _messages(lambda line: F.when(line["price_unreadable"], F.lit("has a price that is no number")))),
+        Rule(
+            "price_unreadable",
+            F.exists(lines, lambda line: line["price_unreadable"]),
+            _messages(lambda line: F.when(line["price_unreadable"], F.lit("has a price that is no number"))),
+        ),
         Rule("items_empty", no_lines, F.lit("items: missing, empty or no array")),
         Rule("user_missing", F.col("user_id").isNull(), F.lit("user_id: missing"), "warn"),
-        Rule("amount_missing", F.col("amount").isNull() & ~amount_overflow, F.lit("amount: missing or no number"), "warn"),
-        Rule("amount_mismatch", F.coalesce(F.abs(F.col("amount") - total) > tolerance, F.col("amount").isNotNull()), F.concat(F.lit("amount: differs from its lines' "), total_text), "warn"),
-        Rule("return_line", F.exists(peculiar, lambda line: (line["quantity"] <= 0) | F.coalesce(line["unit_price"] < 0, F.lit(False))), F.lit("a line with quantity <= 0 or price < 0"), "warn"),
-        Rule("zero_price", F.exists(peculiar, lambda line: F.coalesce(line["unit_price"] == 0, F.lit(False))), F.lit("a line with a price of zero"), "warn"),
-        Rule("rounded", F.coalesce(F.col("amount_rounded"), F.lit(False)) | F.exists(lines, lambda line: line["rounded"]), F.lit("a number with more digits than are kept"), "warn"),
+        Rule(
+            "amount_missing", F.col("amount").isNull() & ~amount_overflow, F.lit("amount: missing or no number"), "warn"
+        ),
+        Rule(
+            "amount_mismatch",
+            F.coalesce(F.abs(F.col("amount") - total) > tolerance, F.col("amount").isNotNull()),
+            F.concat(F.lit("amount: differs from its lines' "), total_text),
+            "warn",
+        ),
+        Rule(
+            "return_line",
+            F.exists(peculiar, lambda line: (line["quantity"] <= 0) | F.coalesce(line["unit_price"] < 0, F.lit(False))),
+            F.lit("a line with quantity <= 0 or price < 0"),
+            "warn",
+        ),
+        Rule(
+            "zero_price",
+            F.exists(peculiar, lambda line: F.coalesce(line["unit_price"] == 0, F.lit(False))),
+            F.lit("a line with a price of zero"),
+            "warn",
+        ),
+        Rule(
+            "rounded",
+            F.coalesce(F.col("amount_rounded"), F.lit(False)) | F.exists(lines, lambda line: line["rounded"]),
+            F.lit("a number with more digits than are kept"),
+            "warn",
+        ),
     ]
 
 
 def _messages(problem: object) -> SparkColumn:
     """`line 2: has no sku; line 3: is no object`."""
+
     def of(line: SparkColumn) -> SparkColumn:
         return F.concat(F.lit("line "), line["line_number"].cast("string"), F.lit(": "), problem(line))  # type: ignore[operator]
 

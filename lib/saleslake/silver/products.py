@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake import values
 from saleslake.config import Settings, Source
@@ -32,7 +33,12 @@ TABLE = Table(
 RULES = (
     *READING_RULES,
     RuleInfo("number_overflow", "error", True, "the price does not fit its DECIMAL"),
-    RuleInfo("version_unreadable", "error", True, "the source's version column is unreadable: the version could not be ordered"),
+    RuleInfo(
+        "version_unreadable",
+        "error",
+        True,
+        "the source's version column is unreadable: the version could not be ordered",
+    ),
     RuleInfo("price_unreadable", "error", False, "the price is given and no number; warn treats it as not given"),
     RuleInfo("price_missing", "warn", False, "no price"),
     RuleInfo("negative_price", "warn", False, "a price below zero"),
@@ -46,7 +52,7 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
         *LINEAGE,
         *("raw", "header", "unreadable", "extra_fields", "short_fields"),
         values.identifier(F.col("sku")).alias("sku"),
-        F.when(F.col("name") != "", F.col("name")).alias("name"),
+        "name",
         values.trimmed(F.col("category")).alias("category"),
         values.trimmed(F.col("manufacturer")).alias("manufacturer"),
         F.col("price").try_cast(MONEY).alias("price"),
@@ -59,13 +65,20 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
     problem = F.col("price_problem")
     rules = [
         Rule("number_overflow", problem.eqNullSafe(F.lit("overflow")), F.lit("price: does not fit"), fixed=True),
-        Rule("version_unreadable", F.lit(bool(source.version)) & F.col("version_time").isNull(), F.lit("version column missing or unreadable"), fixed=True),
+        Rule(
+            "version_unreadable",
+            F.lit(bool(source.version)) & F.col("version_time").isNull(),
+            F.lit("version column missing or unreadable"),
+            fixed=True,
+        ),
         Rule("price_unreadable", problem.eqNullSafe(F.lit("unreadable")), F.lit("price: is no number")),
         Rule("price_missing", F.col("price").isNull() & problem.isNull(), F.lit("price: missing"), "warn"),
         Rule("negative_price", F.col("price") < 0, F.lit("price: below zero"), "warn"),
         Rule("rounded", F.col("price_rounded"), F.lit("price: more digits than are kept"), "warn"),
     ]
-    return judged(typed.withColumn("version_time", version), F.col("sku"), rules, TABLE, severities("products", source, settings))
+    return judged(
+        typed.withColumn("version_time", version), F.col("sku"), rules, TABLE, severities("products", source, settings)
+    )
 
 
 ENTITY = Entity(

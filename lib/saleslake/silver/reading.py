@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, functions as F, types as T
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from saleslake.config import Source
 from saleslake.errors import ConfigError
@@ -66,7 +68,9 @@ def read_records(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame
 def theirs(source: Source, name: str) -> str:
     """The source's own name of one of our fields. Lines are JSON in a CSV file too."""
     is_json = source.format != "csv" or name.startswith("items.")
-    return source.mapping.get(name, source.mapping.get(_ALSO.get(name, ""), _JSON_NAMES.get(name, name) if is_json else name))
+    return source.mapping.get(
+        name, source.mapping.get(_ALSO.get(name, ""), _JSON_NAMES.get(name, name) if is_json else name)
+    )
 
 
 _JSON_NAMES = {
@@ -328,7 +332,9 @@ def csv_cells(line: Column, delimiter: str, quote: str) -> Column:
     start = F.struct(none.alias("done"), none.alias("open"))
 
     def finish(state: Column) -> Column:
-        malformed = (F.size(state["open"]) > 0) | F.exists(state["done"], lambda c: c.startswith(q) & ~_well_quoted(c, q))
+        malformed = (F.size(state["open"]) > 0) | F.exists(
+            state["done"], lambda c: c.startswith(q) & ~_well_quoted(c, q)
+        )
         return F.when(~malformed, F.transform(state["done"], lambda c: _unquoted(c, q)))
 
     return F.when(~line.contains(quote), pieces).otherwise(F.aggregate(pieces, start, join, finish))

@@ -9,8 +9,7 @@ from saleslake.silver import orders, products, stock, transactions, users
 from saleslake.silver.contract import Entity
 
 ENTITIES: dict[str, Entity] = {
-    entity.name: entity
-    for entity in (orders.ENTITY, transactions.ENTITY, users.ENTITY, products.ENTITY, stock.ENTITY)
+    entity.name: entity for entity in (orders.ENTITY, transactions.ENTITY, users.ENTITY, products.ENTITY, stock.ENTITY)
 }
 
 
@@ -31,7 +30,9 @@ def check(settings: Settings) -> None:
         for setting, known in (("mapping", mapped), ("defaults", plain)):
             for field in getattr(source, setting):
                 if field not in known:
-                    raise ConfigError(f"{where}.{setting}.{field}: {source.entity} has no such column; it has: {', '.join(sorted(known))}")
+                    raise ConfigError(
+                        f"{where}.{setting}.{field}: {source.entity} has no such column; it has: {', '.join(sorted(known))}"
+                    )
         if source.version and source.version not in entity.version_columns:
             raise ConfigError(f"{where}.version: {source.version!r} is not one of: {', '.join(entity.version_columns)}")
         if source.key == "line" and source.entity != "transactions":

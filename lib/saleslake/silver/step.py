@@ -47,9 +47,17 @@ def decide(lake: Lake, source: str, batch: DataFrame) -> Outcome:
     settings = lake.settings.sources[source]
     outcome = publish(lake, ENTITIES[settings.entity], cleaned(lake, source, batch), touched_files(lake, source, batch))
     structlog.get_logger().info(
-        "silver_published", source=source, entity=settings.entity, records=outcome.records, applied=outcome.applied,
-        duplicate=outcome.duplicate, superseded=outcome.superseded, quarantined=outcome.quarantined,
-        discarded_reasons=dict(outcome.reasons), warnings=dict(outcome.warnings), partitions=len(outcome.dates),
+        "silver_published",
+        source=source,
+        entity=settings.entity,
+        records=outcome.records,
+        applied=outcome.applied,
+        duplicate=outcome.duplicate,
+        superseded=outcome.superseded,
+        quarantined=outcome.quarantined,
+        discarded_reasons=dict(outcome.reasons),
+        warnings=dict(outcome.warnings),
+        partitions=len(outcome.dates),
     )
     return outcome
 
@@ -95,7 +103,10 @@ def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Out
             seen = {bronze.table_of(s).full_name: pin for s, pin in pins.items()}
             StateFile(lake.folder("state.json")).update(partial(_mark_seen, seen))
             structlog.get_logger().info(
-                "silver_rebuilt", entity=name, records=outcomes[name].records, applied=outcomes[name].applied,
+                "silver_rebuilt",
+                entity=name,
+                records=outcomes[name].records,
+                applied=outcomes[name].applied,
                 quarantined=outcomes[name].quarantined,
             )
     return outcomes

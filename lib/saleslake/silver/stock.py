@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake import values
 from saleslake.config import Settings, Source
 from saleslake.rules import Rule, RuleInfo
 from saleslake.silver.contract import (
-    CDF, LINEAGE_COLUMNS, READING_RULES, Entity, judged, severities, unreadable_text,
+    CDF,
+    LINEAGE_COLUMNS,
+    READING_RULES,
+    Entity,
+    judged,
+    severities,
+    unreadable_text,
 )
 from saleslake.silver.reading import LINEAGE, Fields
 from saleslake.table import QUANTITY, STRING, TIMESTAMP, Column, Table
@@ -30,7 +37,12 @@ TABLE = Table(
 
 RULES = (
     *READING_RULES,
-    RuleInfo("counted_at_unreadable", "error", True, "counted_at missing or in none of the date formats, or in two that disagree"),
+    RuleInfo(
+        "counted_at_unreadable",
+        "error",
+        True,
+        "counted_at missing or in none of the date formats, or in two that disagree",
+    ),
     RuleInfo("quantity_unreadable", "error", True, "on_hand missing or no number"),
     RuleInfo("number_overflow", "error", True, "on_hand does not fit its DECIMAL"),
     RuleInfo("negative_stock", "warn", False, "on_hand below zero"),
@@ -53,14 +65,30 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
     )
     overflow = F.col("on_hand_problem").eqNullSafe(F.lit("overflow"))
     rules = [
-        Rule("counted_at_unreadable", F.col("counted_at").isNull(), unreadable_text("counted_at", F.col("counted_text")), fixed=True),
-        Rule("quantity_unreadable", F.col("on_hand").isNull() & ~overflow, unreadable_text("on_hand", F.col("on_hand_text")), fixed=True),
+        Rule(
+            "counted_at_unreadable",
+            F.col("counted_at").isNull(),
+            unreadable_text("counted_at", F.col("counted_text")),
+            fixed=True,
+        ),
+        Rule(
+            "quantity_unreadable",
+            F.col("on_hand").isNull() & ~overflow,
+            unreadable_text("on_hand", F.col("on_hand_text")),
+            fixed=True,
+        ),
         Rule("number_overflow", overflow, F.lit("on_hand: does not fit"), fixed=True),
         Rule("negative_stock", F.col("on_hand") < 0, F.lit("on_hand: below zero"), "warn"),
         Rule("rounded", F.col("on_hand_rounded"), F.lit("on_hand: more digits than are kept"), "warn"),
     ]
     version = F.col(source.version or "counted_at")
-    return judged(typed.withColumn("version_time", version), F.col("product_id"), rules, TABLE, severities("stock", source, settings))
+    return judged(
+        typed.withColumn("version_time", version),
+        F.col("product_id"),
+        rules,
+        TABLE,
+        severities("stock", source, settings),
+    )
 
 
 ENTITY = Entity(

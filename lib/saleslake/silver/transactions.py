@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake import values
 from saleslake.config import Settings, Source
 from saleslake.rules import Rule, RuleInfo
 from saleslake.silver.contract import (
-    CDF, LINEAGE_COLUMNS, READING_RULES, Entity, judged, line_key, severities, unreadable_text,
+    CDF,
+    LINEAGE_COLUMNS,
+    READING_RULES,
+    Entity,
+    judged,
+    line_key,
+    severities,
+    unreadable_text,
 )
 from saleslake.silver.reading import LINEAGE, Fields
 from saleslake.table import BOOLEAN, DATE, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
@@ -19,7 +28,12 @@ TABLE = Table(
     grain="one row a transaction by its winning version; for sources keyed by line, one row a line of a file's latest content",
     keys=("transaction_key",),
     columns=(
-        Column("transaction_key", STRING, "transaction_id, or file and line number where the source is keyed by line", nullable=False),
+        Column(
+            "transaction_key",
+            STRING,
+            "transaction_id, or file and line number where the source is keyed by line",
+            nullable=False,
+        ),
         Column("transaction_id", STRING, "the source's id of the sale", nullable=False),
         Column("customer_id", STRING, "customer; NULL where the record names none"),
         Column("product_id", STRING, "sku; NULL where the record names none"),
@@ -34,18 +48,37 @@ TABLE = Table(
         *LINEAGE_COLUMNS,
     ),
     partition_by=("date",),
-    constraints={"key_given": "transaction_key <> ''", "currency_code": "currency RLIKE '^[A-Z]{3}$'", "date_of_sale": "date = CAST(sale_date AS DATE)"},
+    constraints={
+        "key_given": "transaction_key <> ''",
+        "currency_code": "currency RLIKE '^[A-Z]{3}$'",
+        "date_of_sale": "date = CAST(sale_date AS DATE)",
+    },
     properties=CDF,
 )
 
 RULES = (
     *READING_RULES,
-    RuleInfo("sale_date_unreadable", "error", True, "sale_date missing or in none of the date formats, or in two that disagree"),
+    RuleInfo(
+        "sale_date_unreadable",
+        "error",
+        True,
+        "sale_date missing or in none of the date formats, or in two that disagree",
+    ),
     RuleInfo("currency_unreadable", "error", True, "no three-letter currency, and no default for the source"),
     RuleInfo("quantity_unreadable", "error", True, "quantity missing or no number"),
     RuleInfo("number_overflow", "error", True, "a total, price or quantity does not fit its DECIMAL"),
-    RuleInfo("version_unreadable", "error", True, "the source's version column is unreadable: the version could not be ordered"),
-    RuleInfo("price_unreadable", "error", False, "total_price or unit_price is given and no number; warn treats it as not given"),
+    RuleInfo(
+        "version_unreadable",
+        "error",
+        True,
+        "the source's version column is unreadable: the version could not be ordered",
+    ),
+    RuleInfo(
+        "price_unreadable",
+        "error",
+        False,
+        "total_price or unit_price is given and no number; warn treats it as not given",
+    ),
     RuleInfo("customer_missing", "warn", False, "no customer_id"),
     RuleInfo("product_missing", "warn", False, "no product_id"),
     RuleInfo("return_line", "warn", False, "quantity <= 0, or a price or total < 0"),
@@ -81,25 +114,59 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
     )
     version = F.col(source.version) if source.version else F.lit(None).cast("timestamp")
     typed = typed.withColumns({"version_time": version, "date": F.to_date("sale_date")})
-    return judged(typed, F.col("transaction_key"), _rules(bool(source.version)), TABLE, severities("transactions", source, settings))
+    return judged(
+        typed,
+        F.col("transaction_key"),
+        _rules(bool(source.version)),
+        TABLE,
+        severities("transactions", source, settings),
+    )
 
 
 def _rules(has_version: bool) -> list[Rule]:
-    def problem(name: str, kind: str) -> F.Column:
+    def problem(name: str, kind: str) -> SparkColumn:
         return F.col(f"{name}_problem").eqNullSafe(F.lit(kind))
 
     prices = ("total_price", "unit_price")
     overflow = problem("quantity", "overflow") | problem("total_price", "overflow") | problem("unit_price", "overflow")
-    negative = (F.col("quantity") <= 0) | F.coalesce(F.col("total_price") < 0, F.lit(False)) | F.coalesce(F.col("unit_price") < 0, F.lit(False))
+    negative = (
+        (F.col("quantity") <= 0)
+        | F.coalesce(F.col("total_price") < 0, F.lit(False))
+        | F.coalesce(F.col("unit_price") < 0, F.lit(False))
+    )
     zero = F.coalesce(F.col("total_price") == 0, F.lit(False)) | F.coalesce(F.col("unit_price") == 0, F.lit(False))
     rounded = F.col("quantity_rounded") | F.col("total_price_rounded") | F.col("unit_price_rounded")
     return [
-        Rule("sale_date_unreadable", F.col("sale_date").isNull(), unreadable_text("sale_date", F.col("sale_date_text")), fixed=True),
-        Rule("currency_unreadable", F.col("currency").isNull(), unreadable_text("currency", F.col("currency_text")), fixed=True),
-        Rule("quantity_unreadable", F.col("quantity").isNull() & ~problem("quantity", "overflow"), unreadable_text("quantity", F.col("quantity_text")), fixed=True),
+        Rule(
+            "sale_date_unreadable",
+            F.col("sale_date").isNull(),
+            unreadable_text("sale_date", F.col("sale_date_text")),
+            fixed=True,
+        ),
+        Rule(
+            "currency_unreadable",
+            F.col("currency").isNull(),
+            unreadable_text("currency", F.col("currency_text")),
+            fixed=True,
+        ),
+        Rule(
+            "quantity_unreadable",
+            F.col("quantity").isNull() & ~problem("quantity", "overflow"),
+            unreadable_text("quantity", F.col("quantity_text")),
+            fixed=True,
+        ),
         Rule("number_overflow", overflow, F.lit("a number that does not fit"), fixed=True),
-        Rule("version_unreadable", F.lit(has_version) & F.col("version_time").isNull(), F.lit("version column missing or unreadable"), fixed=True),
-        Rule("price_unreadable", problem(prices[0], "unreadable") | problem(prices[1], "unreadable"), F.lit("a price or total that is no number")),
+        Rule(
+            "version_unreadable",
+            F.lit(has_version) & F.col("version_time").isNull(),
+            F.lit("version column missing or unreadable"),
+            fixed=True,
+        ),
+        Rule(
+            "price_unreadable",
+            problem(prices[0], "unreadable") | problem(prices[1], "unreadable"),
+            F.lit("a price or total that is no number"),
+        ),
         Rule("customer_missing", F.col("customer_id").isNull(), F.lit("customer_id: missing"), "warn"),
         Rule("product_missing", F.col("product_id").isNull(), F.lit("product_id: missing"), "warn"),
         Rule("return_line", negative, F.lit("quantity <= 0, or a price or total < 0"), "warn"),

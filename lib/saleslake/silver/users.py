@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from saleslake import values
 from saleslake.config import Settings, Source
 from saleslake.rules import Rule, RuleInfo
 from saleslake.silver.contract import (
-    CDF, LINEAGE_COLUMNS, READING_RULES, Entity, judged, severities, unreadable_text,
+    CDF,
+    LINEAGE_COLUMNS,
+    READING_RULES,
+    Entity,
+    judged,
+    severities,
+    unreadable_text,
 )
 from saleslake.silver.reading import LINEAGE, Fields
 from saleslake.table import STRING, TIMESTAMP, Column, Table
@@ -31,8 +38,18 @@ TABLE = Table(
 
 RULES = (
     *READING_RULES,
-    RuleInfo("created_at_unreadable", "error", True, "created_at given and in none of the date formats, or in two that disagree"),
-    RuleInfo("version_unreadable", "error", True, "the source's version column is unreadable: the version could not be ordered"),
+    RuleInfo(
+        "created_at_unreadable",
+        "error",
+        True,
+        "created_at given and in none of the date formats, or in two that disagree",
+    ),
+    RuleInfo(
+        "version_unreadable",
+        "error",
+        True,
+        "the source's version column is unreadable: the version could not be ordered",
+    ),
 )
 
 
@@ -50,10 +67,22 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
     )
     version = F.col(source.version) if source.version else F.lit(None).cast("timestamp")
     rules = [
-        Rule("created_at_unreadable", F.col("created_at").isNull() & F.col("created_text").isNotNull(), unreadable_text("created_at", F.col("created_text")), fixed=True),
-        Rule("version_unreadable", F.lit(bool(source.version)) & F.col("version_time").isNull(), F.lit("version column missing or unreadable"), fixed=True),
+        Rule(
+            "created_at_unreadable",
+            F.col("created_at").isNull() & F.col("created_text").isNotNull(),
+            unreadable_text("created_at", F.col("created_text")),
+            fixed=True,
+        ),
+        Rule(
+            "version_unreadable",
+            F.lit(bool(source.version)) & F.col("version_time").isNull(),
+            F.lit("version column missing or unreadable"),
+            fixed=True,
+        ),
     ]
-    return judged(typed.withColumn("version_time", version), F.col("user_id"), rules, TABLE, severities("users", source, settings))
+    return judged(
+        typed.withColumn("version_time", version), F.col("user_id"), rules, TABLE, severities("users", source, settings)
+    )
 
 
 ENTITY = Entity(

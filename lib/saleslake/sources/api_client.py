@@ -106,7 +106,9 @@ class ApiClient:
         credentials = Credentials(self._api.auth, self._secrets, f"sources.{self._name}.api.auth")
         credentials.hide_also(secret_values(start))
         if start.startswith("http://") and self._api.auth.kind != "none" and not is_loopback(start):
-            _log.warning("credentials_sent_unencrypted", source=self._name, url=shown(start), fix="use https:// in api.url")
+            _log.warning(
+                "credentials_sent_unencrypted", source=self._name, url=shown(start), fix="use https:// in api.url"
+            )
         try:
             with requests.Session() as session:
                 # A proxy set in the environment cannot reach this machine's own ports.
@@ -231,6 +233,4 @@ def _failure(state: RetryCallState) -> TryAgain:
 
 def _page(number: int, url: str, answer: Answer, document: Document) -> Page:
     digest = hashlib.sha256(answer.body).hexdigest()
-    return Page(
-        number, url, answer.status, answer.body, answer.fetched_at, document.records, digest, document.form
-    )
+    return Page(number, url, answer.status, answer.body, answer.fetched_at, document.records, digest, document.form)

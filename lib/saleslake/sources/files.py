@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,19 @@ def open_plain(path: Path) -> BinaryIO:
     with path.open("rb") as probe:
         packed = probe.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+
+
+def check_whole(path: Path, origin: str) -> None:
+    """Raise SourceError if gzip data ends early or is damaged: half a file must not land."""
+    with path.open("rb") as probe:
+        if probe.read(2) != b"\x1f\x8b":
+            return
+    try:
+        with gzip.open(path, "rb") as stream:
+            while stream.read(_CHUNK_BYTES):
+                pass
+    except (EOFError, OSError, zlib.error) as e:
+        raise SourceError(f"{origin}: refused: damaged gzip data ({e}); fetch the file again") from None
 
 
 def split_lines(path: Path, source: Source) -> Iterator[pa.RecordBatch]:
@@ -94,8 +108,12 @@ def check_header(path: Path, origin: str, source: Source, required: dict[str, st
     try:
         found = header_names(header, source)
     except csv.Error as e:
-        raise SourceError(f"{origin}: refused: its header cannot be read ({e}); check line ends, delimiter and encoding") from None
-    missing = [f"{theirs} (our {ours})" if theirs != ours else ours for ours, theirs in required.items() if theirs not in found]
+        raise SourceError(
+            f"{origin}: refused: its header cannot be read ({e}); check line ends, delimiter and encoding"
+        ) from None
+    missing = [
+        f"{theirs} (our {ours})" if theirs != ours else ours for ours, theirs in required.items() if theirs not in found
+    ]
     if missing:
         raise SourceError(
             f"{origin}: refused: required column {', '.join(missing)} not found; columns found: "
@@ -120,7 +138,7 @@ def _chunks(path: Path, encoding: str, chunk_bytes: int = _CHUNK_BYTES) -> Itera
         while True:
             try:
                 block = stream.read(chunk_bytes)
-            except (EOFError, OSError, gzip.zlib.error) as e:  # type: ignore[attr-defined]
+            except (EOFError, OSError, zlib.error) as e:
                 raise SourceError(f"{path}: damaged gzip data ({e}); fetch the file again") from None
             if at_start and block.startswith(codecs.BOM_UTF8):
                 block = block[3:]
@@ -147,11 +165,13 @@ def _text_of(path: Path, encoding: str) -> str:
     try:
         with open_plain(path) as stream:
             data = stream.read()
-    except (EOFError, OSError, gzip.zlib.error) as e:  # type: ignore[attr-defined]
+    except (EOFError, OSError, zlib.error) as e:
         raise SourceError(f"{path}: damaged gzip data ({e}); fetch the file again") from None
     if codecs.lookup(encoding).name == "utf-8" and data.startswith(codecs.BOM_UTF8):
         data = data[3:]
-    return data.decode(encoding, "surrogateescape" if _ascii_compatible(encoding) else "backslashreplace").removeprefix("\ufeff")
+    return data.decode(encoding, "surrogateescape" if _ascii_compatible(encoding) else "backslashreplace").removeprefix(
+        "\ufeff"
+    )
 
 
 def _fast_batch(chunk: bytes | str, first: int, encoding: str) -> pa.RecordBatch | None:
