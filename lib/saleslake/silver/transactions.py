@@ -129,6 +129,9 @@ def _rules(has_version: bool) -> list[Rule]:
 
     prices = ("total_price", "unit_price")
     overflow = problem("quantity", "overflow") | problem("total_price", "overflow") | problem("unit_price", "overflow")
+    # Where no total is given, quantity × price is the sale's revenue, and that is money too.
+    revenue = F.when(F.col("total_price").isNull(), F.col("quantity") * F.col("unit_price"))
+    overflow = overflow | F.coalesce(revenue.isNotNull() & revenue.try_cast(MONEY).isNull(), F.lit(False))
     negative = (
         (F.col("quantity") <= 0)
         | F.coalesce(F.col("total_price") < 0, F.lit(False))
