@@ -462,7 +462,7 @@ def _product(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Call
     if feed.version and version is None:
         breaks("version_unreadable")
     row = {
-        "sku": sku, "name": text_of(values.get("name")) or None, "category": trimmed(values.get("category")),
+        "sku": sku, "name": text_of(values.get("name")), "category": trimmed(values.get("category")),
         "manufacturer": trimmed(values.get("manufacturer")), "price": held, "currency": currency_of(values.get("currency")),
     }
     return (sku, record.source) if sku else None, version, row
@@ -537,7 +537,8 @@ def _catalogue(products: list[Row], setup: Setup) -> dict[str, Row]:
         of_sku = sorted((p for p in products if p["sku"] == sku), key=lambda p: trust.index(p["source"]))
         fields: Row = dict.fromkeys(_PRODUCT_FIELDS)
         for name in ("name", "category", "manufacturer", "price"):
-            holder = next((p for p in of_sku if p[name] is not None), None)
+            given = [p for p in of_sku if p[name] is not None]
+            holder = next((p for p in given if p[name] != ""), given[0] if given else None)
             if holder is not None:
                 fields[name] = holder[name]
                 if name == "price":
