@@ -43,7 +43,9 @@ def assert_same(name: str, found: Iterable[Row], expected: Iterable[Row], withou
     missing, surplus = list((should - is_).elements()), list((is_ - should).elements())
     if missing or surplus:
         shown = [f"{name}: {len(missing)} rows missing, {len(surplus)} too many; columns {columns}"]
-        shown += [f"  missing: {key}" for key in sorted(missing)[:8]] + [f"  surplus: {key}" for key in sorted(surplus)[:8]]
+        shown += [f"  missing: {key}" for key in sorted(missing)[:8]] + [
+            f"  surplus: {key}" for key in sorted(surplus)[:8]
+        ]
         raise AssertionError("\n".join(shown))
 
 

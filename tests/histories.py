@@ -14,10 +14,26 @@ Fields = dict[str, str]
 """JSON: name to the exact text of its value. CSV: name to the cell's value."""
 
 DATES = [
-    "2024-03-01", "2024-03-02T08:15:00Z", "2024-03-02 23:59:59.999999", "2024-03-03T01:30:00+02:00", "2024-03-05T10:00",
-    "2024-02-29T12:00:00.5Z", "2024-03-05", "2023-12-31T23:30:00-01:00", "9999-12-31T23:59:59Z", "0024-03-01",
+    "2024-03-01",
+    "2024-03-02T08:15:00Z",
+    "2024-03-02 23:59:59.999999",
+    "2024-03-03T01:30:00+02:00",
+    "2024-03-05T10:00",
+    "2024-02-29T12:00:00.5Z",
+    "2024-03-05",
+    "2023-12-31T23:30:00-01:00",
+    "9999-12-31T23:59:59Z",
+    "0024-03-01",
 ]
-BAD_DATES = ["2024-02-30", "soon", "01/02/2024", "2024-13-01T00:00:00Z", "0000-05-05", "9999-12-31T23:59:59-05:00", "0001-01-01T00:30:00+02:00"]
+BAD_DATES = [
+    "2024-02-30",
+    "soon",
+    "01/02/2024",
+    "2024-13-01T00:00:00Z",
+    "0000-05-05",
+    "9999-12-31T23:59:59-05:00",
+    "0001-01-01T00:30:00+02:00",
+]
 CURRENCIES = ["EUR", "USD", " eur ", "JPY"]
 USERS = ["u1", "u2", "u3", " u1 ", "stranger"]
 SKUS = ["s1", "s2", "s3", "s4", " s2 ", "uncatalogued"]
@@ -58,10 +74,41 @@ def _number_token(draw: st.DrawFn) -> str:
 # --- orders ----------------------------------------------------------------------------------------
 
 ORDER_DEFECTS = (
-    "no_key", "blank_key", "key_object", "no_date", "bad_date", "date_number", "bad_update", "no_currency", "bad_currency",
-    "amount_missing", "amount_text", "amount_overflow", "amount_object", "no_items", "empty_items", "items_text", "items_object",
-    "line_text", "line_null", "line_without_sku", "line_without_qty", "line_bad_qty", "line_qty_overflow", "line_bad_price",
-    "line_price_overflow", "line_revenue_overflow", "metadata_text", "no_user", "user_object", "broken", "two_on_a_line", "array", "number", "null", "trailing",
+    "no_key",
+    "blank_key",
+    "key_object",
+    "no_date",
+    "bad_date",
+    "date_number",
+    "bad_update",
+    "no_currency",
+    "bad_currency",
+    "amount_missing",
+    "amount_text",
+    "amount_overflow",
+    "amount_object",
+    "no_items",
+    "empty_items",
+    "items_text",
+    "items_object",
+    "line_text",
+    "line_null",
+    "line_without_sku",
+    "line_without_qty",
+    "line_bad_qty",
+    "line_qty_overflow",
+    "line_bad_price",
+    "line_price_overflow",
+    "line_revenue_overflow",
+    "metadata_text",
+    "no_user",
+    "user_object",
+    "broken",
+    "two_on_a_line",
+    "array",
+    "number",
+    "null",
+    "trailing",
 )
 
 
@@ -103,22 +150,36 @@ def _spoilt_order(fields: Fields, lines: list[Fields], defect: str, draw: st.Dra
         return _quoted(draw(st.sampled_from(NO_NUMBERS)))
 
     last = lines[-1]
-    for drop, name in (("no_key", "order_id"), ("no_date", "created_at"), ("no_currency", "currency"), ("amount_missing", "amount"), ("no_user", "user_id")):
+    for drop, name in (
+        ("no_key", "order_id"),
+        ("no_date", "created_at"),
+        ("no_currency", "currency"),
+        ("amount_missing", "amount"),
+        ("no_user", "user_id"),
+    ):
         if defect == drop:
             del fields[name]
     replaced = {
-        "blank_key": ("order_id", '"  "'), "key_object": ("order_id", '{"id":1}'), "bad_date": ("created_at", _quoted(draw(st.sampled_from(BAD_DATES)))),
-        "date_number": ("created_at", "1709290000"), "bad_update": ("updated_at", _quoted(draw(st.sampled_from(BAD_DATES)))),
-        "bad_currency": ("currency", draw(st.sampled_from(['"EURO"', "12", '"€"', "null"]))), "amount_text": ("amount", no_number()),
-        "amount_overflow": ("amount", overflow()), "amount_object": ("amount", '{"x":1}'), "metadata_text": ("metadata", '"web"'),
+        "blank_key": ("order_id", '"  "'),
+        "key_object": ("order_id", '{"id":1}'),
+        "bad_date": ("created_at", _quoted(draw(st.sampled_from(BAD_DATES)))),
+        "date_number": ("created_at", "1709290000"),
+        "bad_update": ("updated_at", _quoted(draw(st.sampled_from(BAD_DATES)))),
+        "bad_currency": ("currency", draw(st.sampled_from(['"EURO"', "12", '"€"', "null"]))),
+        "amount_text": ("amount", no_number()),
+        "amount_overflow": ("amount", overflow()),
+        "amount_object": ("amount", '{"x":1}'),
+        "metadata_text": ("metadata", '"web"'),
         "user_object": ("user_id", '["u1"]'),
     }
     if defect in replaced:
         name, value = replaced[defect]
         fields[name] = value
     for wanted, name, value in (
-        ("line_bad_qty", "qty", no_number()), ("line_qty_overflow", "qty", overflow()),
-        ("line_bad_price", "price", no_number()), ("line_price_overflow", "price", overflow()),
+        ("line_bad_qty", "qty", no_number()),
+        ("line_qty_overflow", "qty", overflow()),
+        ("line_bad_price", "price", no_number()),
+        ("line_price_overflow", "price", overflow()),
     ):
         if defect == wanted:
             last[name] = value
@@ -130,11 +191,20 @@ def _spoilt_order(fields: Fields, lines: list[Fields], defect: str, draw: st.Dra
         del last["qty"]
     texts = [_json(line, spaced=False) for line in lines]
     texts += {"line_text": ['"x"'], "line_null": ["null"]}.get(defect, [])
-    items = {"empty_items": "[]", "items_text": '"none"', "items_object": '{"sku":"s1"}'}.get(defect, "[" + ",".join(texts) + "]")
+    items = {"empty_items": "[]", "items_text": '"none"', "items_object": '{"sku":"s1"}'}.get(
+        defect, "[" + ",".join(texts) + "]"
+    )
     if defect != "no_items":
         fields["items"] = items
     text = _json(fields, spaced=draw(st.booleans()))
-    broken = {"broken": text[: len(text) // 2], "two_on_a_line": text + text, "array": f"[{text}]", "number": "42", "null": "null", "trailing": text + " x"}
+    broken = {
+        "broken": text[: len(text) // 2],
+        "two_on_a_line": text + text,
+        "array": f"[{text}]",
+        "number": "42",
+        "null": "null",
+        "trailing": text + " x",
+    }
     return broken.get(defect, text)
 
 
@@ -153,7 +223,9 @@ def transaction(draw: st.DrawFn, key: str) -> Version:
         "sale_date": _pick(draw, DATES, [*BAD_DATES, ""], one_in=10),
         "quantity": _pick(draw, GOOD_NUMBERS + PECULIAR_NUMBERS[:5], [*OVERFLOWING, *NO_NUMBERS, ""], one_in=12),
         "total_price": _pick(draw, [*GOOD_NUMBERS, *PECULIAR_NUMBERS, "", ""], [*OVERFLOWING, *NO_NUMBERS], one_in=12),
-        "unit_price": _pick(draw, ["", "", "", *GOOD_NUMBERS, "0"], [*OVERFLOWING, *NO_NUMBERS, "99999999999999"], one_in=12),
+        "unit_price": _pick(
+            draw, ["", "", "", *GOOD_NUMBERS, "0"], [*OVERFLOWING, *NO_NUMBERS, "99999999999999"], one_in=12
+        ),
         "sales_channel": draw(st.sampled_from([*CHANNELS, 'a "b", c'])),
         "currency": _pick(draw, [*CURRENCIES, ""], ["EURO"], one_in=10),
         "updated_at": _pick(draw, DATES[:6], ["", "soon"], one_in=12),
@@ -166,8 +238,10 @@ def transaction(draw: st.DrawFn, key: str) -> Version:
 @st.composite
 def user(draw: st.DrawFn, key: str) -> Version:
     cells = {
-        "user_id": _pick(draw, [key, f" {key}"], [""], one_in=15), "email": draw(st.sampled_from(["a@b.c", 'x, "y"', ""])),
-        "created_at": _pick(draw, [*DATES[:6], ""], BAD_DATES, one_in=8), "country": draw(st.sampled_from(["NL", "JP ", ""])),
+        "user_id": _pick(draw, [key, f" {key}"], [""], one_in=15),
+        "email": draw(st.sampled_from(["a@b.c", 'x, "y"', ""])),
+        "created_at": _pick(draw, [*DATES[:6], ""], BAD_DATES, one_in=8),
+        "country": draw(st.sampled_from(["NL", "JP ", ""])),
     }
     return Version(cells=tuple(cells.items()), mangled=_pick(draw, [""], list(MANGLED), one_in=14))
 
@@ -176,9 +250,13 @@ def user(draw: st.DrawFn, key: str) -> Version:
 def product(draw: st.DrawFn, key: str) -> Version:
     """For CSV its cells, for JSON its text."""
     cells = {
-        "sku": _pick(draw, [key, f" {key}"], [""], one_in=15), "name": draw(st.sampled_from(["Cup", " Cup ", 'Cup 3", blue', ""])),
-        "category": draw(st.sampled_from(["Kitchen", "Sports ", ""])), "manufacturer": draw(st.sampled_from(["Acme", ""])),
-        "price": _pick(draw, [*GOOD_NUMBERS, "", "-1", "0", "1.00005", "12345678901.1234"], [*OVERFLOWING, *NO_NUMBERS], one_in=8),
+        "sku": _pick(draw, [key, f" {key}"], [""], one_in=15),
+        "name": draw(st.sampled_from(["Cup", " Cup ", 'Cup 3", blue', ""])),
+        "category": draw(st.sampled_from(["Kitchen", "Sports ", ""])),
+        "manufacturer": draw(st.sampled_from(["Acme", ""])),
+        "price": _pick(
+            draw, [*GOOD_NUMBERS, "", "-1", "0", "1.00005", "12345678901.1234"], [*OVERFLOWING, *NO_NUMBERS], one_in=8
+        ),
         "currency": draw(st.sampled_from(["EUR", "USD", "", "EURO"])),
     }
     json_fields = {n: _quoted(v) if v else "null" for n, v in cells.items()}
@@ -188,7 +266,8 @@ def product(draw: st.DrawFn, key: str) -> Version:
 @st.composite
 def stock(draw: st.DrawFn, key: str) -> Version:
     cells = {
-        "product_id": _pick(draw, [key, f" {key}"], [""], one_in=15), "on_hand": _pick(draw, [*GOOD_NUMBERS, "100", "0", "-4"], [*OVERFLOWING, *NO_NUMBERS, ""], one_in=8),
+        "product_id": _pick(draw, [key, f" {key}"], [""], one_in=15),
+        "on_hand": _pick(draw, [*GOOD_NUMBERS, "100", "0", "-4"], [*OVERFLOWING, *NO_NUMBERS, ""], one_in=8),
         "counted_at": _pick(draw, DATES[:8], [*BAD_DATES, ""], one_in=8),
     }
     return Version(cells=tuple(cells.items()), mangled=_pick(draw, [""], list(MANGLED), one_in=14))

@@ -98,14 +98,26 @@ def decide(landed: Iterable[Landed], setup: Setup) -> Verdict:
         states = states_of(judged, setup)
         winners = [j for j in judged if states[j.record.record_id] == "applied"]
         tables: dict[str, list[Row]] = {
-            f"silver.{entity}": [j.row | {"record_id": j.record.record_id, "source": j.record.source, "warnings": j.warnings}
-                                 for j in winners if j.entity == entity]
+            f"silver.{entity}": [
+                j.row | {"record_id": j.record.record_id, "source": j.record.source, "warnings": j.warnings}
+                for j in winners
+                if j.entity == entity
+            ]
             for entity in ("orders", "transactions", "users", "products", "stock")
         }
         tables["silver.quarantine"] = [
-            {"record_id": j.record.record_id, "entity": j.entity, "source": j.record.source, "reasons": j.reasons,
-             "raw": j.record.raw, "header": j.record.header, "file": j.record.file, "ordinal": j.record.ordinal}
-            for j in judged if j.reasons
+            {
+                "record_id": j.record.record_id,
+                "entity": j.entity,
+                "source": j.record.source,
+                "reasons": j.reasons,
+                "raw": j.record.raw,
+                "header": j.record.header,
+                "file": j.record.file,
+                "ordinal": j.record.ordinal,
+            }
+            for j in judged
+            if j.reasons
         ]
         return Verdict(states, tables | gold(tables, setup))
 
@@ -213,7 +225,15 @@ def moment(value: Any, zone: str) -> datetime | None:
         start = datetime.combine(date.fromisoformat(day), datetime.min.time(), timezone.utc)
         if hour is None:
             return start
-        local = datetime(start.year, start.month, start.day, int(hour), int(minute), int(second or 0), int((fraction or "").ljust(6, "0")))
+        local = datetime(
+            start.year,
+            start.month,
+            start.day,
+            int(hour),
+            int(minute),
+            int(second or 0),
+            int((fraction or "").ljust(6, "0")),
+        )
         if offset is None:
             return local.replace(tzinfo=ZoneInfo(zone)).astimezone(timezone.utc)
         if offset == "Z":
@@ -317,7 +337,10 @@ def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callab
     order_id = identifier(values.get("order_id"))
     metadata = values.get("metadata") if isinstance(values.get("metadata"), dict) else {}
     assert isinstance(metadata, dict)
-    created, updated = moment(values.get("created_at"), feed.time_zone), moment(values.get("updated_at"), feed.time_zone)
+    created, updated = (
+        moment(values.get("created_at"), feed.time_zone),
+        moment(values.get("updated_at"), feed.time_zone),
+    )
     if created is None:
         breaks("created_at_unreadable")
     if updated is None and trimmed(values.get("updated_at")):
@@ -344,10 +367,17 @@ def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callab
     if amount_rounded or rounded:
         breaks("rounded", "warn")
     row = {
-        "order_id": order_id, "user_id": user, "amount": None if isinstance(amount, Problem) else amount,
-        "currency": currency, "created_at": created, "updated_at": updated, "order_source": trimmed(metadata.get("source")),
-        "channel": channel_of(metadata.get("source"), setup.channels), "promo": text_of(metadata.get("promo")),
-        "items": lines, "date": created.date() if created else None,
+        "order_id": order_id,
+        "user_id": user,
+        "amount": None if isinstance(amount, Problem) else amount,
+        "currency": currency,
+        "created_at": created,
+        "updated_at": updated,
+        "order_source": trimmed(metadata.get("source")),
+        "channel": channel_of(metadata.get("source"), setup.channels),
+        "promo": text_of(metadata.get("promo")),
+        "items": lines,
+        "date": created.date() if created else None,
     }
     return (order_id,) if order_id else None, updated or created, row
 
@@ -423,11 +453,20 @@ def _transaction(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: 
         if version is None:
             breaks("version_unreadable")
     row = {
-        "transaction_key": key, "transaction_id": (given or key) if by_line else given, "customer_id": customer,
-        "product_id": product, "sale_date": sold, "quantity": q, "total_price": t, "unit_price": p,
-        "channel": channel_of(values.get("sales_channel"), setup.channels), "currency": currency,
-        "keyed_by_line": by_line, "date": sold.date() if sold else None,
-        "_ordinal": record.ordinal, "_file": record.file,
+        "transaction_key": key,
+        "transaction_id": (given or key) if by_line else given,
+        "customer_id": customer,
+        "product_id": product,
+        "sale_date": sold,
+        "quantity": q,
+        "total_price": t,
+        "unit_price": p,
+        "channel": channel_of(values.get("sales_channel"), setup.channels),
+        "currency": currency,
+        "keyed_by_line": by_line,
+        "date": sold.date() if sold else None,
+        "_ordinal": record.ordinal,
+        "_file": record.file,
     }
     return (key,) if key else None, version, row
 
@@ -440,7 +479,12 @@ def _user(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callabl
     version = moment(values.get(feed.version), feed.time_zone) if feed.version else None
     if feed.version and version is None:
         breaks("version_unreadable")
-    row = {"user_id": user, "email": trimmed(values.get("email")), "created_at": created, "country": trimmed(values.get("country"))}
+    row = {
+        "user_id": user,
+        "email": trimmed(values.get("email")),
+        "created_at": created,
+        "country": trimmed(values.get("country")),
+    }
     return (user,) if user else None, version, row
 
 
@@ -462,8 +506,12 @@ def _product(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Call
     if feed.version and version is None:
         breaks("version_unreadable")
     row = {
-        "sku": sku, "name": text_of(values.get("name")), "category": trimmed(values.get("category")),
-        "manufacturer": trimmed(values.get("manufacturer")), "price": held, "currency": currency_of(values.get("currency")),
+        "sku": sku,
+        "name": text_of(values.get("name")),
+        "category": trimmed(values.get("category")),
+        "manufacturer": trimmed(values.get("manufacturer")),
+        "price": held,
+        "currency": currency_of(values.get("currency")),
     }
     return (sku, record.source) if sku else None, version, row
 
@@ -487,7 +535,11 @@ def _stock(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callab
 
 
 _READERS: dict[str, Callable[..., Reading]] = {
-    "orders": _order, "transactions": _transaction, "users": _user, "products": _product, "stock": _stock,
+    "orders": _order,
+    "transactions": _transaction,
+    "users": _user,
+    "products": _product,
+    "stock": _stock,
 }
 
 
@@ -499,8 +551,11 @@ def gold(silver: dict[str, list[Row]], setup: Setup) -> dict[str, list[Row]]:
     catalogue = _catalogue(silver["silver.products"], setup)
     fact = [*_order_lines(silver["silver.orders"], catalogue, setup), *_sales(silver["silver.transactions"], catalogue)]
     orders = [
-        {**{n: o[n] for n in ("order_id", "amount", "currency", "promo", "created_at", "warnings", "date")},
-         "user_id": o["user_id"] or UNKNOWN, "source": o["order_source"]}
+        {
+            **{n: o[n] for n in ("order_id", "amount", "currency", "promo", "created_at", "warnings", "date")},
+            "user_id": o["user_id"] or UNKNOWN,
+            "source": o["order_source"],
+        }
         for o in silver["silver.orders"]
     ]
     revenue = _revenue(fact)
@@ -518,7 +573,11 @@ def gold(silver: dict[str, list[Row]], setup: Setup) -> dict[str, list[Row]]:
         "gold.inventory_valuation": _inventory(products, silver["silver.stock"], revenue),
         "gold.dim_product": products,
         "gold.dim_user": [
-            {"user_id": u, **{n: users[u][n] if u in users else None for n in ("email", "created_at", "country")}, "is_inferred": u not in users}
+            {
+                "user_id": u,
+                **{n: users[u][n] if u in users else None for n in ("email", "created_at", "country")},
+                "is_inferred": u not in users,
+            }
             for u in users.keys() | buyers
         ],
         "gold.dim_date": [{"date": d} for d in {r["date"] for r in (*fact, *orders)}],
@@ -561,18 +620,35 @@ def _order_lines(orders: list[Row], catalogue: dict[str, Row], setup: Setup) -> 
         for item in order["items"]:
             price, flags = item["unit_price"], []
             if price is None:
-                base = _base_price(item["sku"], order["currency"], catalogue) if setup.missing_item_price == "catalogue" else None
+                base = (
+                    _base_price(item["sku"], order["currency"], catalogue)
+                    if setup.missing_item_price == "catalogue"
+                    else None
+                )
                 if base is not None and money(base * item["quantity"]) is not None:
                     price, flags = base, ["catalogue_price"]
                 else:
                     price, flags = Decimal(0), ["price_missing"]
-            lines.append({
-                "source_system": "orders", "order_id": order["order_id"], "line_number": item["line_number"], "line_file": "",
-                "user_id": order["user_id"] or UNKNOWN, "sku": item["sku"], "quantity": item["quantity"], "unit_price": price,
-                "line_amount": money(price * item["quantity"]), "channel": order["channel"], "currency": order["currency"],
-                "is_return": item["quantity"] <= 0 or price < 0, "flags": flags, "created_at": order["created_at"],
-                "date": order["date"], "record_id": order["record_id"],
-            })
+            lines.append(
+                {
+                    "source_system": "orders",
+                    "order_id": order["order_id"],
+                    "line_number": item["line_number"],
+                    "line_file": "",
+                    "user_id": order["user_id"] or UNKNOWN,
+                    "sku": item["sku"],
+                    "quantity": item["quantity"],
+                    "unit_price": price,
+                    "line_amount": money(price * item["quantity"]),
+                    "channel": order["channel"],
+                    "currency": order["currency"],
+                    "is_return": item["quantity"] <= 0 or price < 0,
+                    "flags": flags,
+                    "created_at": order["created_at"],
+                    "date": order["date"],
+                    "record_id": order["record_id"],
+                }
+            )
     return lines
 
 
@@ -592,14 +668,26 @@ def _sales(transactions: list[Row], catalogue: dict[str, Row]) -> list[Row]:
             base = _base_price(sku, t["currency"], catalogue)
             amount = money(base * quantity) if base is not None else None
             price, flags = (base, ["base_price"]) if amount is not None else (None, ["unpriced"])
-        lines.append({
-            "source_system": "transactions", "order_id": t["transaction_id"],
-            "line_number": t["_ordinal"] if t["keyed_by_line"] else 1, "line_file": t["_file"] if t["keyed_by_line"] else "",
-            "user_id": t["customer_id"] or UNKNOWN, "sku": sku, "quantity": quantity, "unit_price": price,
-            "line_amount": amount, "channel": t["channel"], "currency": t["currency"],
-            "is_return": quantity <= 0 or (total or 0) < 0 or (price or 0) < 0, "flags": flags,
-            "created_at": t["sale_date"], "date": t["date"], "record_id": t["record_id"],
-        })
+        lines.append(
+            {
+                "source_system": "transactions",
+                "order_id": t["transaction_id"],
+                "line_number": t["_ordinal"] if t["keyed_by_line"] else 1,
+                "line_file": t["_file"] if t["keyed_by_line"] else "",
+                "user_id": t["customer_id"] or UNKNOWN,
+                "sku": sku,
+                "quantity": quantity,
+                "unit_price": price,
+                "line_amount": amount,
+                "channel": t["channel"],
+                "currency": t["currency"],
+                "is_return": quantity <= 0 or (total or 0) < 0 or (price or 0) < 0,
+                "flags": flags,
+                "created_at": t["sale_date"],
+                "date": t["date"],
+                "record_id": t["record_id"],
+            }
+        )
     return lines
 
 
@@ -617,7 +705,9 @@ def _sum(numbers: Iterable[Decimal | None]) -> Decimal:
 def _revenue(fact: list[Row]) -> list[Row]:
     return [
         {
-            "date": day, "sku": sku, "currency": currency,
+            "date": day,
+            "sku": sku,
+            "currency": currency,
             "gross": _sum(x["line_amount"] for x in lines if not x["is_return"]),
             "returns": _sum(x["line_amount"] for x in lines if x["is_return"]),
             "net": _sum(x["line_amount"] for x in lines),
@@ -635,8 +725,12 @@ def _orders_in(lines: list[Row]) -> int:
 def _channels(fact: list[Row]) -> list[Row]:
     return [
         {
-            "date": day, "channel": channel, "currency": currency, "orders": _orders_in(lines),
-            "customers": len({x["user_id"] for x in lines} - {UNKNOWN}), "units": _sum(x["quantity"] for x in lines),
+            "date": day,
+            "channel": channel,
+            "currency": currency,
+            "orders": _orders_in(lines),
+            "customers": len({x["user_id"] for x in lines} - {UNKNOWN}),
+            "units": _sum(x["quantity"] for x in lines),
             "net": _sum(x["line_amount"] for x in lines),
             "average_order_value": quotient(_sum(x["line_amount"] for x in lines), _orders_in(lines)),
         }
@@ -649,13 +743,23 @@ def _frequency(fact: list[Row]) -> list[Row]:
     for (user,), lines in _grouped(fact, "user_id").items():
         if user == UNKNOWN:
             continue
-        orders, first, last = _orders_in(lines), min(x["created_at"] for x in lines), max(x["created_at"] for x in lines)
+        orders, first, last = (
+            _orders_in(lines),
+            min(x["created_at"] for x in lines),
+            max(x["created_at"] for x in lines),
+        )
         day, span = timedelta(days=1) // micro, (last - first) // micro
-        rows.append({
-            "user_id": user, "orders": orders, "first_purchase_at": first, "last_purchase_at": last,
-            "mean_days_between": quotient(span, (orders - 1) * day) if orders > 1 else None,
-            "orders_per_30_days": quotient(orders * 30 * day, max(day, span)), "is_repeat_buyer": orders > 1,
-        })
+        rows.append(
+            {
+                "user_id": user,
+                "orders": orders,
+                "first_purchase_at": first,
+                "last_purchase_at": last,
+                "mean_days_between": quotient(span, (orders - 1) * day) if orders > 1 else None,
+                "orders_per_30_days": quotient(orders * 30 * day, max(day, span)),
+                "is_repeat_buyer": orders > 1,
+            }
+        )
     return rows
 
 
@@ -669,10 +773,18 @@ def _inventory(products: list[Row], stock: list[Row], revenue: list[Row]) -> lis
         sold = _sum(r["units"] for r in revenue if count and r["sku"] == sku and r["date"] > count["counted_at"].date())
         left = count["on_hand"] - sold if count else None
         value = round_to(left * price, 4) if left is not None and price is not None else None
-        rows.append({
-            "sku": sku, "category": product.get("category"), "currency": product.get("price_currency"),
-            "on_hand": count["on_hand"] if count else None, "counted_at": count["counted_at"] if count else None,
-            "units_sold_since": sold, "units_left": left, "base_price": price, "stock_value": value,
-            "status": "no_count" if count is None else "no_price" if value is None else "valued",
-        })
+        rows.append(
+            {
+                "sku": sku,
+                "category": product.get("category"),
+                "currency": product.get("price_currency"),
+                "on_hand": count["on_hand"] if count else None,
+                "counted_at": count["counted_at"] if count else None,
+                "units_sold_since": sold,
+                "units_left": left,
+                "base_price": price,
+                "stock_value": value,
+                "status": "no_count" if count is None else "no_price" if value is None else "valued",
+            }
+        )
     return rows

@@ -12,8 +12,27 @@ from tests.histories import Version
 from tests.oracle import Feed, Setup
 
 CSV_NAMES = {
-    "tx": ["transaction_id", "customer_id", "product_id", "sale_date", "quantity", "total_price", "unit_price", "sales_channel", "currency"],
-    "tx_lines": ["sale_date", "product_id", "quantity", "unit_price", "customer_id", "total_price", "sales_channel", "currency"],
+    "tx": [
+        "transaction_id",
+        "customer_id",
+        "product_id",
+        "sale_date",
+        "quantity",
+        "total_price",
+        "unit_price",
+        "sales_channel",
+        "currency",
+    ],
+    "tx_lines": [
+        "sale_date",
+        "product_id",
+        "quantity",
+        "unit_price",
+        "customer_id",
+        "total_price",
+        "sales_channel",
+        "currency",
+    ],
     "users": ["user_id", "email", "created_at", "country"],
     "products_csv": ["sku", "name", "category", "price", "currency"],
     "stock": ["product_id", "on_hand", "counted_at"],
@@ -31,7 +50,10 @@ FEEDS = {
 STEPS = ("all", "land", "land and silver", "land, silver of some", "twice")
 RULES = {
     "default": {},
-    "lenient": {"orders": {"line_invalid": "warn", "items_empty": "warn", "user_missing": "error"}, "transactions": {"price_unreadable": "warn", "product_missing": "error"}},
+    "lenient": {
+        "orders": {"line_invalid": "warn", "items_empty": "warn", "user_missing": "error"},
+        "transactions": {"price_unreadable": "warn", "product_missing": "error"},
+    },
 }
 
 
@@ -54,17 +76,32 @@ class Scenario:
 
     @property
     def setup(self) -> Setup:
-        return Setup({name: FEEDS[name] for name in self.feeds}, RULES[self.rules], CHANNELS, self.missing_item_price, ("products_more", "products_csv"))
+        return Setup(
+            {name: FEEDS[name] for name in self.feeds},
+            RULES[self.rules],
+            CHANNELS,
+            self.missing_item_price,
+            ("products_more", "products_csv"),
+        )
 
     def toml(self) -> str:
         products = ", ".join(f'"{name}"' for name in ("products_more", "products_csv") if name in self.feeds)
-        lines = [f'[gold]\nmissing_item_price = "{self.missing_item_price}"\nproduct_precedence = {{ default = [{products}] }}', "[channels]"]
+        lines = [
+            f'[gold]\nmissing_item_price = "{self.missing_item_price}"\nproduct_precedence = {{ default = [{products}] }}',
+            "[channels]",
+        ]
         lines += [f'{spelling} = "{name}"' for spelling, name in CHANNELS.items()]
         for entity, rules in RULES[self.rules].items():
             lines += [f"[rules.{entity}]", *[f'{name} = "{kind}"' for name, kind in rules.items()]]
         for name in self.feeds:
             feed = FEEDS[name]
-            lines += [f"[sources.{name}]", f'entity = "{feed.entity}"', f'format = "{feed.format}"', f'path = "in/{name}"', f'time_zone = "{feed.time_zone}"']
+            lines += [
+                f"[sources.{name}]",
+                f'entity = "{feed.entity}"',
+                f'format = "{feed.format}"',
+                f'path = "in/{name}"',
+                f'time_zone = "{feed.time_zone}"',
+            ]
             lines += [f'key = "{feed.key}"'] if feed.key == "line" else []
             lines += [f'defaults = {{ currency = "{feed.currency}" }}'] if feed.currency else []
         return "\n".join(lines)
@@ -73,13 +110,24 @@ class Scenario:
         shown = [f"rules {self.rules}, missing_item_price {self.missing_item_price}, replayed in order {self.order}"]
         for n, run in enumerate(self.runs, 1):
             shown.append(f"run {n} ({run.step}):")
-            shown += [f"  {path}:\n    " + "\n    ".join(content.decode().splitlines()) for path, content in sorted(run.files.items())]
+            shown += [
+                f"  {path}:\n    " + "\n    ".join(content.decode().splitlines())
+                for path, content in sorted(run.files.items())
+            ]
         return "\n".join(shown)
 
 
 CHANNELS = {"web": "web", "instore": "store", "pos": "store"}
 
-_KEYS = {"orders_a": ("o", 9), "tx": ("t", 7), "tx_lines": ("", 5), "users": ("u", 4), "products_csv": ("s", 4), "products_more": ("s", 3), "stock": ("s", 4)}
+_KEYS = {
+    "orders_a": ("o", 9),
+    "tx": ("t", 7),
+    "tx_lines": ("", 5),
+    "users": ("u", 4),
+    "products_csv": ("s", 4),
+    "products_more": ("s", 3),
+    "stock": ("s", 4),
+}
 
 
 @st.composite
@@ -95,7 +143,11 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         for source, lines in of_run.items():
             mine = [path for path in folder if path.startswith(f"in/{source}/")]
             how = draw(st.sampled_from(["new", "append", "replace", "shrink", "back"])) if mine else "new"
-            path = draw(st.sampled_from(mine)) if mine and how != "new" else f"in/{source}/{draw(st.sampled_from('ab'))}{number}.x"
+            path = (
+                draw(st.sampled_from(mine))
+                if mine and how != "new"
+                else f"in/{source}/{draw(st.sampled_from('ab'))}{number}.x"
+            )
             if how == "shrink":
                 content = folder[path][: max(0, len(folder[path]) - 2)] + lines[:1]
             elif how == "back" and former.get(path):
@@ -125,7 +177,9 @@ def _spread(draw: st.DrawFn, count: int) -> list[dict[str, list[str]]]:
         entity = FEEDS[source].entity
         for n in range(1, keys + 1):
             at = 0
-            for version in draw(histories.history(entity, f"{prefix}{n}", most=4 if source in ("orders_a", "tx") else 2)):
+            for version in draw(
+                histories.history(entity, f"{prefix}{n}", most=4 if source in ("orders_a", "tx") else 2)
+            ):
                 # Reference data settles early; sales go on coming.
                 at = min(count - 1, at + draw(st.integers(0, 1 if source in ("orders_a", "tx", "tx_lines") else 3)))
                 where = draw(st.sampled_from(["orders_a", "orders_a", "orders_b"])) if source == "orders_a" else source

@@ -36,7 +36,9 @@ def test_every_body_of_the_json_test_suite_lands_whole_or_as_one_quarantined_doc
     lake = make_lake(f"[sources.bodies]\nentity = 'orders'\nformat = 'json'\npath = '{suite}'")
     run(lake)
     found: dict[str, list[tuple[object, ...]]] = {}
-    for name, defect, raw in rows(lake, "select parse_filename(file), defect, raw from bronze.bodies where kind = 'record'"):
+    for name, defect, raw in rows(
+        lake, "select parse_filename(file), defect, raw from bronze.bodies where kind = 'record'"
+    ):
         found.setdefault(str(name), []).append((defect, raw))
     for file in sorted(suite.iterdir()):
         landed = found.get(file.name, [])

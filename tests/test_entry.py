@@ -45,8 +45,12 @@ def job(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     ],
 )
 def test_a_job_refuses_wrong_arguments_before_it_writes(
-    name: str, arguments: list[str], said: str,
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    name: str,
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     config = write_config(tmp_path, USERS + SHOP)
     assert job(name, monkeypatch).main(["--config", str(config), *arguments]) == 2

@@ -40,7 +40,17 @@ def day(number: int, hour: int = 10) -> str:
 class Shop:
     """A mock API and a lakehouse that takes its orders in."""
 
-    def __init__(self, spark: SparkSession, folder: Path, served: list[Any], *, page_size: int = 2, lag: int = 3600, more: str = "", catalogue: list[Any] | None = None):
+    def __init__(
+        self,
+        spark: SparkSession,
+        folder: Path,
+        served: list[Any],
+        *,
+        page_size: int = 2,
+        lag: int = 3600,
+        more: str = "",
+        catalogue: list[Any] | None = None,
+    ):
         self.api = MockApi(served, catalogue or [], page_size=page_size)
         self.api.start()
         self.spark, self.folder, self.page_size, self.lag, self.more = spark, folder, page_size, lag, more
@@ -48,7 +58,11 @@ class Shop:
 
     def _configure(self) -> None:
         api = f'pagination = "next"\npage_size = {self.page_size}\nretries = 0\nbackoff_seconds = 0\n'
-        self.settings = open_settings(str(write_config(self.folder, f"""
+        self.settings = open_settings(
+            str(
+                write_config(
+                    self.folder,
+                    f"""
 [run]
 watermark_lag_seconds = {self.lag}
 [sources.shop]
@@ -59,7 +73,10 @@ records_path = "data"
 url = "{self.api.url}/orders"
 {api}
 {self.more.replace("API", self.api.url)}
-""")))
+""",
+                )
+            )
+        )
 
     def serve(self, served: list[Any]) -> None:
         """Serve these orders and no others from now on."""
@@ -113,7 +130,9 @@ url = "{self.api.url}/orders"
         return report
 
     def manifests(self, state: str) -> list[dict[str, Any]]:
-        found = [json.loads(p.read_text()) for p in Path(self.lake().folder("landing", "shop")).glob("*/*.manifest.json")]
+        found = [
+            json.loads(p.read_text()) for p in Path(self.lake().folder("landing", "shop")).glob("*/*.manifest.json")
+        ]
         return [m for m in found if m["state"] == state]
 
 
@@ -238,7 +257,12 @@ def test_products_of_two_apis_that_say_the_same_are_two_rows(shop: Callable[...,
     s.api.add_products([jug])
     run("left")
     run("right")
-    assert sorted((r["sku"], r["source"]) for r in stored(s.lake(), products.TABLE)) == [("s1", "left"), ("s1", "right"), ("s2", "left"), ("s2", "right")]
+    assert sorted((r["sku"], r["source"]) for r in stored(s.lake(), products.TABLE)) == [
+        ("s1", "left"),
+        ("s1", "right"),
+        ("s2", "left"),
+        ("s2", "right"),
+    ]
 
 
 # --- the watermark ---------------------------------------------------------------------------------
@@ -308,7 +332,9 @@ def test_a_first_window_with_a_beginning_leaves_no_watermark(shop: Callable[...,
 
 
 @pytest.mark.parametrize("kind", ["500", "invalid-json", "reset"])
-def test_a_window_that_fails_in_the_middle_keeps_the_watermark_and_nothing_lands_twice(kind: str, shop: Callable[..., Shop]) -> None:
+def test_a_window_that_fails_in_the_middle_keeps_the_watermark_and_nothing_lands_twice(
+    kind: str, shop: Callable[..., Shop]
+) -> None:
     s = shop([order(f"o{n}", day(n)) for n in range(1, 3)], lag=0)
     s.run()
     s.api.add_orders([order(f"o{n}", day(n)) for n in range(3, 9)])

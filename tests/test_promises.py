@@ -81,7 +81,12 @@ class Lakehouse:
 
     def bronze(self) -> list[oracle.Landed]:
         lake, names = self.lake(), ("record_id", "source", "raw", "header", "file", "ordinal", "landed_at")
-        rows = [row for source in self.scenario.feeds for row in stored(lake, bronze.table_of(source)) if row["kind"] == "record"]
+        rows = [
+            row
+            for source in self.scenario.feeds
+            for row in stored(lake, bronze.table_of(source))
+            if row["kind"] == "record"
+        ]
         return [oracle.Landed(**{name: row[name] for name in names}) for row in rows]
 
     def verdict(self) -> oracle.Verdict:
@@ -104,8 +109,12 @@ def _lines(path: str, content: bytes) -> list[tuple[str, str, int, str]]:
 @pytest.mark.timeout(EXAMPLES * 600)
 @seed(SEED)
 @settings(
-    max_examples=EXAMPLES + 1, phases=[Phase.generate], database=None, deadline=None,
-    suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
+    max_examples=EXAMPLES + 1,
+    phases=[Phase.generate],
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
 )
 @given(scenario=scenarios())
 def test_the_promises_hold_over_whole_runs(
@@ -145,7 +154,9 @@ def _run_all(house: Lakehouse) -> None:
                 since = versions[table.full_name][1]  # type: ignore[index]
                 touched = partitions_touched(house.lake(), table, since)
                 changed = _dates_that_differ(before.tables[table.full_name], after.tables[table.full_name])
-                assert touched == changed, f"{table.full_name}: rewrote {sorted(touched)}, changed are {sorted(changed)}"
+                assert touched == changed, (
+                    f"{table.full_name}: rewrote {sorted(touched)}, changed are {sorted(changed)}"
+                )
 
 
 def _dates_that_differ(before: list[oracle.Row], after: list[oracle.Row]) -> set[str]:
@@ -221,7 +232,9 @@ def test_records_landed_in_one_run_or_in_several_give_the_same(spark: SparkSessi
     """Promise 2 with landings of their own: only lineage may differ."""
     old = '{"order_id":"o1","created_at":"2024-03-01","currency":"EUR","amount":30,"items":[{"sku":"s1","qty":1,"price":10},{"sku":"s2","qty":2,"price":10}]}'
     shrunk = '{"order_id":"o1","created_at":"2024-03-04","updated_at":"2024-03-05","currency":"EUR","amount":10,"items":[{"sku":"s1","qty":1,"price":10}]}'
-    bad = '{"order_id":"o1","created_at":"2024-03-04","updated_at":"2024-03-06","currency":"EUR","amount":10,"items":[]}'
+    bad = (
+        '{"order_id":"o1","created_at":"2024-03-04","updated_at":"2024-03-06","currency":"EUR","amount":10,"items":[]}'
+    )
     far = '{"order_id":"o9","created_at":"9999-12-31T23:59:59Z","currency":"EUR","amount":1,"items":[{"sku":"s1","qty":1,"price":1}]}'
     parts = [[old, far], [shrunk, bad], [old, shrunk], [old]]
     files = [{f"in/orders_a/{n}.x": "\n".join(part).encode()} for n, part in enumerate(parts)]
@@ -240,10 +253,14 @@ def test_records_landed_in_one_run_or_in_several_give_the_same(spark: SparkSessi
 
 def test_two_sources_of_one_key_that_silver_has_not_seen_leave_one_row(spark: SparkSession, tmp_path: Path) -> None:
     """A run that died after landing leaves both for the next run's landing to catch up with, side by side."""
+
     def order(key: int, price: int) -> str:
         return f'{{"order_id":"o{key}","created_at":"2024-03-0{1 + price % 9}","currency":"EUR","amount":{price},"items":[{{"sku":"s1","qty":1,"price":{price}}}]}}'
 
-    files = {f"in/orders_{x}/1.x": "\n".join(order(key, key + n) for key in range(1, 41)).encode() for n, x in enumerate("ab")}
+    files = {
+        f"in/orders_{x}/1.x": "\n".join(order(key, key + n) for key in range(1, 41)).encode()
+        for n, x in enumerate("ab")
+    }
     house = Lakehouse(Scenario("default", "zero", feeds=("orders_a", "orders_b")), tmp_path / "house", spark)
     house.do(Run(files, "land"))
     house.do(Run({}, "all"))

@@ -30,8 +30,20 @@ START = datetime(2024, 4, 1, tzinfo=timezone.utc)
 FORMATS = {"orders": "jsonl", "transactions": "csv", "users": "csv", "products": "csv", "stock": "csv"}
 VERSIONS = {"transactions": "updated_at", "users": "created_at"}
 LENIENT = {
-    "orders": {"line_invalid": "warn", "items_empty": "warn", "price_unreadable": "warn", "user_missing": "error", "zero_price": "error", "amount_mismatch": "error"},
-    "transactions": {"extra_fields": "warn", "short_fields": "error", "price_unreadable": "warn", "product_missing": "error"},
+    "orders": {
+        "line_invalid": "warn",
+        "items_empty": "warn",
+        "price_unreadable": "warn",
+        "user_missing": "error",
+        "zero_price": "error",
+        "amount_mismatch": "error",
+    },
+    "transactions": {
+        "extra_fields": "warn",
+        "short_fields": "error",
+        "price_unreadable": "warn",
+        "product_missing": "error",
+    },
     "products": {"price_unreadable": "warn", "price_missing": "error"},
 }
 
@@ -41,7 +53,13 @@ def generated(entity: str, seeded: int) -> list[list[histories.Version]]:
     found: list[list[histories.Version]] = []
 
     @seed(seeded)
-    @settings(max_examples=HISTORIES, phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=HISTORIES,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(histories.history(entity, "KEY"))
     def collect(history: list[histories.Version]) -> None:
         found.append(history)
@@ -56,20 +74,39 @@ def landed(entity: str, source: str, found: list[list[histories.Version]]) -> li
     records = []
     for n, history in enumerate(found):
         for place, version in enumerate(history):
-            raw = version.text if entity == "orders" else histories.csv_line(dict(version.cells), names, version.mangled)
+            raw = (
+                version.text if entity == "orders" else histories.csv_line(dict(version.cells), names, version.mangled)
+            )
             file = f"{n:05d}-{place // 2}.x"
-            records.append(oracle.Landed(
-                record_id=f"{source}/run/{file}#{place}", source=source, raw=raw.replace("KEY", f"k{n}"), header=",".join(names) or None,
-                file=file, ordinal=place, landed_at=START + timedelta(seconds=place // 2),
-            ))
+            records.append(
+                oracle.Landed(
+                    record_id=f"{source}/run/{file}#{place}",
+                    source=source,
+                    raw=raw.replace("KEY", f"k{n}"),
+                    header=",".join(names) or None,
+                    file=file,
+                    ordinal=place,
+                    landed_at=START + timedelta(seconds=place // 2),
+                )
+            )
     return records
 
 
 def staged(lake: Lake, records: list[oracle.Landed], folder: Path) -> Any:
     """The records as a frame like bronze's."""
     rows = [
-        {"kind": "record", "unit": r.record_id.rpartition("#")[0], "file": r.file, "source": r.source, "run_id": "run", "raw": r.raw,
-         "header": r.header, "defect": None, "ordinal": r.ordinal, "landed_at": r.landed_at}
+        {
+            "kind": "record",
+            "unit": r.record_id.rpartition("#")[0],
+            "file": r.file,
+            "source": r.source,
+            "run_id": "run",
+            "raw": r.raw,
+            "header": r.header,
+            "defect": None,
+            "ordinal": r.ordinal,
+            "landed_at": r.landed_at,
+        }
         for r in records
     ]
     text = [(n, pa.string()) for n in ("kind", "unit", "file", "source", "run_id", "raw", "header", "defect")]
@@ -112,7 +149,9 @@ def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
     raws = {r.record_id: r.raw for r in records}
     wrong = {i: (expected.states[i], states.get(i)) for i in expected.states if states.get(i) != expected.states[i]}
     if wrong:
-        pytest.fail(_shown({i: f"should be {should}, is {is_}" for i, (should, is_) in wrong.items()}, raws), pytrace=False)
+        pytest.fail(
+            _shown({i: f"should be {should}, is {is_}" for i, (should, is_) in wrong.items()}, raws), pytrace=False
+        )
     assert states.keys() == expected.states.keys()
     reasons = {r["record_id"]: r["reasons"] for r in judged if r["reasons"]}
     should = {r["record_id"]: r["reasons"] for r in expected.tables["silver.quarantine"]}
@@ -121,7 +160,9 @@ def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
         pytest.fail(_shown({i: f"should be {should[i]}, is {reasons[i]}" for i in odd}, raws), pytrace=False)
     applied = [row for row in judged if states[row["record_id"]] == "applied"]
     assert_same(f"silver.{entity}", applied, expected.tables[f"silver.{entity}"])
-    assert {"applied", "duplicate", "superseded", "quarantined"} <= set(states.values()), "the histories became too tame"
+    assert {"applied", "duplicate", "superseded", "quarantined"} <= set(states.values()), (
+        "the histories became too tame"
+    )
 
 
 def _shown(wrong: dict[str, str], raws: dict[str, str]) -> str:
@@ -129,5 +170,9 @@ def _shown(wrong: dict[str, str], raws: dict[str, str]) -> str:
     kinds: dict[str, list[str]] = {}
     for i, what in wrong.items():
         kinds.setdefault(what, []).append(raws[i])
-    shown = [f"{what} ({len(texts)} records): {text}" for what, texts in kinds.items() for text in sorted(set(texts), key=len)[:4]]
+    shown = [
+        f"{what} ({len(texts)} records): {text}"
+        for what, texts in kinds.items()
+        for text in sorted(set(texts), key=len)[:4]
+    ]
     return "\n".join([f"again: SALESLAKE_SEED={SEED} SALESLAKE_EXAMPLES={HISTORIES // 300}", *shown])
