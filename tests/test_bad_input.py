@@ -32,7 +32,7 @@ def rows(lake: Lake, sql: str) -> list[tuple[object, ...]]:
 def test_every_body_of_the_json_test_suite_lands_whole_or_as_one_quarantined_document(
     tmp_path: Path, make_lake: Callable[[str], Lake]
 ) -> None:
-    suite = shared_folder("corpora/json_test_suite/test_parsing")
+    suite = shared_folder("data/corpora/json_test_suite/test_parsing")
     lake = make_lake(f"[sources.bodies]\nentity = 'orders'\nformat = 'json'\npath = '{suite}'")
     run(lake)
     found: dict[str, list[tuple[object, ...]]] = {}
@@ -57,7 +57,7 @@ def test_every_body_of_the_json_test_suite_lands_whole_or_as_one_quarantined_doc
 
 
 def test_every_file_of_csv_spectrum_gives_the_records_its_json_lists(make_lake: Callable[[str], Lake]) -> None:
-    spectrum = shared_folder("corpora/csv_spectrum")
+    spectrum = shared_folder("data/corpora/csv_spectrum")
     lake = make_lake(f"""
         [sources.spectrum]
         entity = "transactions"
@@ -71,13 +71,13 @@ def test_every_file_of_csv_spectrum_gives_the_records_its_json_lists(make_lake: 
     counts = dict(rows(lake, "select parse_filename(file, true), count(*) from silver.transactions group by 1"))  # type: ignore[arg-type]
     for file in sorted((spectrum / "csvs").iterdir()):
         expected = json.loads((spectrum / "json" / f"{file.stem}.json").read_text(encoding="utf-8", errors="replace"))
-        assert counts.get(file.stem, 0) == len(expected), file.name
+        assert counts.get(file.stem, 0) == (len(expected) if isinstance(expected, list) else 1), file.name
     assert verify(lake).holds
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_naughty_strings_come_out_byte_for_byte(form: str, tmp_path: Path, make_lake: Callable[[str], Lake]) -> None:
-    strings = json.loads((shared_folder("corpora/naughty_strings") / "blns.json").read_text(encoding="utf-8"))
+    strings = json.loads((shared_folder("data/corpora/naughty_strings") / "blns.json").read_text(encoding="utf-8"))
     if form == "jsonl":
         lines = [json.dumps({"sku": f"n{i}", "name": s}, ensure_ascii=bool(i % 2)) for i, s in enumerate(strings)]
         (tmp_path / "p.jsonl").write_text("\n".join(lines), encoding="utf-8", newline="")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from chispa import assert_df_equality
+from delta.tables import DeltaTable
+from deltalake import DeltaTable as StandaloneTable
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
-from saleslake import bronze
+from saleslake import bronze, first_commit
 from saleslake.gold.refresh import TABLES
 from saleslake.silver import quarantine
 from saleslake.silver.registry import ENTITIES
@@ -61,3 +66,30 @@ def test_every_constraint_is_a_condition_over_the_table(table: Table, spark: Spa
     empty = spark.createDataFrame([], table.schema)
     for condition in table.constraints.values():
         assert empty.selectExpr(f"({condition}) AS holds").schema["holds"].dataType == T.BooleanType()
+
+
+@pytest.mark.parametrize("table", EVERY, ids=lambda table: table.full_name)
+def test_the_first_commit_describes_the_table_as_sparks_own_builder_does(
+    table: Table, spark: SparkSession, tmp_path: Path
+) -> None:
+    first_commit.write(table, str(tmp_path / "ours"), "saleslake test")
+    ours = DeltaTable.forPath(spark, str(tmp_path / "ours")).detail().collect()[0].asDict()
+    builder = DeltaTable.create(spark).location(str(tmp_path / "theirs")).addColumns(table.schema)
+    builder = builder.comment(table.comment).partitionedBy(*table.partition_by)
+    for name, value in table.configuration.items():
+        builder = builder.property(name, value)
+    theirs = builder.execute().detail().collect()[0].asDict()
+    for name in ("description", "partitionColumns", "properties", "numFiles", "minReaderVersion"):
+        assert ours[name] == theirs[name], name
+    assert set(theirs["tableFeatures"]) <= set(ours["tableFeatures"])
+    schemas = [json.loads(StandaloneTable(tmp_path / who).schema().to_json()) for who in ("ours", "theirs")]
+    assert schemas[0] == schemas[1]
+
+
+def test_the_first_commit_leaves_a_table_that_is_there_alone(tmp_path: Path) -> None:
+    first_commit.write(SMALL, str(tmp_path), "one")
+    log = tmp_path / "_delta_log"
+    before = (log / f"{0:020d}.json").read_text()
+    first_commit.write(SMALL, str(tmp_path), "two")
+    assert (log / f"{0:020d}.json").read_text() == before
+    assert [path.name for path in log.iterdir()] == [f"{0:020d}.json"]

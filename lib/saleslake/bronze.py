@@ -56,6 +56,7 @@ def table_of(source: str) -> Table:
         constraints={"known_kind": "kind IN ('record', 'window')"},
         # The feed of an append-only table costs nothing: readers take the inserts from the data files.
         properties={"delta.appendOnly": "true", "delta.enableChangeDataFeed": "true"},
+        statistics=("kind",),
     )
 
 

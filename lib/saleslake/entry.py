@@ -68,6 +68,7 @@ def run_job(
         error = SaleslakeError("interrupted: what was written stays and is sound; run again to go on")
     except Exception as e:
         error = e
+    batch.summary.ended_early = error is not None
     seconds = (datetime.now(timezone.utc) - started).total_seconds()
     _log_end(lake, command, started, batch.summary, error)
     if show:
@@ -87,8 +88,8 @@ def _log_end(lake: Lake, command: str, started: datetime, summary: Summary, erro
     }
     status = "failed" if error else "done"
     log = structlog.get_logger()
-    end = log.error if error else log.info
-    end(
+    # At level info, for a terminal shows the error itself, in one line, a moment later.
+    log.info(
         "run_ended",
         command=command,
         status=status,

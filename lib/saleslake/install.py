@@ -1,4 +1,4 @@
-"""Finishes set-up inside the environment: Delta's JARs, Spark's configuration, a class-data archive. Safe to repeat."""
+"""Finishes set-up inside the environment: pinned JARs, Spark's configuration, a class-data archive. Safe to repeat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from saleslake.config import PROJECT_ROOT
-from saleslake.machine import class_archive, empty_conf_dir, heap_megabytes, java_executable, jvm_options
+from saleslake.machine import class_archive, empty_conf_dir, file_system, heap_megabytes, java_executable, jvm_options
 
 _LOCK = PROJECT_ROOT / "conf" / "jars.lock"
 
@@ -22,9 +22,9 @@ def main() -> int:
     import pyspark
 
     spark_home = Path(pyspark.__file__).parent
-    coordinate, pinned = _read_lock()
+    coordinates, pinned = _read_lock()
     try:
-        _install_jars(spark_home / "jars", coordinate, pinned)
+        _install_jars(spark_home / "jars", coordinates, pinned)
         _write_configuration(spark_home)
         _archive_classes(spark_home)
     except (OSError, RuntimeError) as e:
@@ -33,30 +33,37 @@ def main() -> int:
     return 0
 
 
-def _read_lock() -> tuple[str, dict[str, str]]:
-    """(Maven coordinate, file name → SHA-256)."""
-    coordinate, pinned = "", {}
+def _read_lock() -> tuple[list[str], dict[str, str]]:
+    """(Maven coordinates, file name → SHA-256)."""
+    coordinates, pinned = [], {}
     for line in _LOCK.read_text().splitlines():
         first, _, second = line.strip().partition(" ")
         if first == "coordinate":
-            coordinate = second.strip()
+            coordinates.append(second.strip())
         elif first and not first.startswith("#"):
             pinned[second.strip()] = first
-    return coordinate, pinned
+    return coordinates, pinned
 
 
 # --- JARs ------------------------------------------------------------------------------------------
 
 
-def _install_jars(folder: Path, coordinate: str, pinned: dict[str, str]) -> None:
+def _install_jars(folder: Path, coordinates: list[str], pinned: dict[str, str]) -> None:
     """Resolve with the Ivy that Spark carries, so that its settings (mirrors, proxies) hold; keep what is pinned."""
     if all(_sha256(folder / name) == sha for name, sha in pinned.items()):
         return
-    with tempfile.TemporaryDirectory() as ivy, _Said("resolving Delta Lake's JARs"):
+    with tempfile.TemporaryDirectory() as ivy, _Said("resolving JARs (Delta Lake)"):
         program = Path(ivy) / "nothing.py"
         program.write_text("")
         done = subprocess.run(
-            [_bin("spark-submit"), "--packages", coordinate, "--conf", f"spark.jars.ivy={ivy}", str(program)],
+            [
+                _bin("spark-submit"),
+                "--packages",
+                ",".join(coordinates),
+                "--conf",
+                f"spark.jars.ivy={ivy}",
+                str(program),
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -65,7 +72,7 @@ def _install_jars(folder: Path, coordinate: str, pinned: dict[str, str]) -> None
             found = Path(ivy) / "jars" / name
             if not found.exists():
                 raise RuntimeError(
-                    f"Maven did not give {name} of {coordinate}; no network, or a mirror without it?\n{_tail(done)}"
+                    f"Maven did not give {name} of {', '.join(coordinates)}; no network, or a mirror without it?\n{_tail(done)}"
                 )
             if _sha256(found) != sha:
                 raise RuntimeError(f"{name}: SHA-256 {_sha256(found)} is not the pinned {sha} of {_LOCK}; refused")
@@ -84,10 +91,13 @@ def _write_configuration(spark_home: Path) -> None:
     conf = spark_home / "conf"
     conf.mkdir(exist_ok=True)
     empty_conf_dir(spark_home).mkdir(parents=True, exist_ok=True)
+    own = {
+        "spark.driver.memory": f"{heap_megabytes()}m",
+        "spark.driver.extraJavaOptions": " ".join(jvm_options(spark_home)),
+    }
     lines = [
         (PROJECT_ROOT / "conf" / "spark-defaults.conf").read_text().rstrip(),
-        f"spark.driver.memory                         {heap_megabytes()}m",
-        f"spark.driver.extraJavaOptions               {' '.join(jvm_options(spark_home))}",
+        *(f"{name:<43} {value}" for name, value in (own | file_system(spark_home)).items()),
     ]
     (conf / "spark-defaults.conf").write_text("\n".join(lines) + "\n")
 

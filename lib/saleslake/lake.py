@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 from deltalake import DeltaTable as ReadOnlyTable
 
+from saleslake import __version__, first_commit
 from saleslake.config import Settings
 from saleslake.landing import LandingZone
 from saleslake.locks import writer_lock
@@ -30,6 +31,11 @@ _creating: dict[str, threading.Lock] = {}
 def new_run_id() -> str:
     """Sortable by time, unique by chance: `20240131T101500Z-9f3a1c`."""
     return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def signature(run_id: str) -> str:
+    """What every commit of saleslake carries as user metadata; commits without it are somebody else's."""
+    return f"saleslake {__version__} run={run_id}"
 
 
 @dataclass
@@ -95,11 +101,15 @@ class Lake:
 
     def create(self, table: Table) -> None:
         """Create the table, empty, with its comments, constraints and partitioning, unless it is there."""
-        from delta.tables import DeltaTable
-
         with _creating.setdefault(self.path(table), threading.Lock()):
-            if not self.exists(table):
-                self._define(DeltaTable.createIfNotExists(self.spark), table)
+            if self.exists(table):
+                return
+            if "://" not in self.path(table):
+                first_commit.write(table, self.path(table), signature(self.run_id))
+                return
+            from delta.tables import DeltaTable
+
+            self._define(DeltaTable.createIfNotExists(self.spark), table)
 
     def recreate(self, table: Table) -> None:
         """Replace the table by an empty one with the description as it now is, whatever lies there."""
@@ -112,14 +122,11 @@ class Lake:
 
     def _define(self, builder: object, table: Table) -> None:
         define = builder.location(self.path(table)).addColumns(table.schema)  # type: ignore[attr-defined]
-        define = define.comment(f"{table.full_name}: {table.grain}")
+        define = define.comment(table.comment)
         if table.partition_by:
             define = define.partitionedBy(*table.partition_by)
-        for name, value in table.properties.items():
+        for name, value in table.configuration.items():
             define = define.property(name, value)
-        for name, condition in table.constraints.items():
-            # Set with the table: one commit, and no scan as ALTER TABLE ADD CONSTRAINT would need.
-            define = define.property(f"delta.constraints.{name}", condition)
         define.execute()
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:

@@ -85,9 +85,9 @@ class Batch:
             return land(self.lake, name, window, refetch=refetch, say=lambda what: self.say(f"landing {name}: {what}"))
 
         with self._timed("land"):
-            # Tables that do not exist yet are made meanwhile: that is all driver work.
-            creating = [partial(self.lake.create, table) for table in _TABLES]
-            side_by_side([*creating, *[partial(self._landed, one, name) for name in sources]])
+            for table in _TABLES:
+                self.lake.create(table)
+            side_by_side([partial(self._landed, one, name) for name in sources])
 
     def _check_window(self, sources: list[str], window: Window, refetch: bool) -> None:
         settings = self.lake.settings

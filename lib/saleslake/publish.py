@@ -17,11 +17,14 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from saleslake.lake import Lake
+from saleslake.machine import cores
 from saleslake.silver import quarantine
 from saleslake.silver.contract import ORDER, Entity
 from saleslake.table import Table
 
 _MOST_LITERAL_DATES = 1000
+_FEW = 500_000
+"""Record ids that fit in every task's memory."""
 _one_at_a_time = threading.Lock()
 """Quarantine is one table for all entities, whose threads publish side by side."""
 _turns: dict[str, threading.Lock] = {}
@@ -58,21 +61,19 @@ def order_of(prefix: str = "") -> Column:
 def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataFrame | None = None) -> Outcome:
     """Bring a batch of cleaned records to silver and quarantine. Safe to repeat with the same or older records.
 
+    `cleaned` is read several times, so it should be persisted.
+
     `current_files` (file, current_landed_at) names, for sources keyed by line, the files this batch touches
     and when their latest content landed: rows of former content are superseded as a whole.
     """
-    cleaned = cleaned.persist()
-    try:
-        outcome = _counted(cleaned)
-        # The turn is inside the lock, or a thread could wait for the lock with the turn in hand.
-        with lake.lock("silver"), _turns.setdefault(lake.path(entity.table), threading.Lock()):
-            if outcome.quarantined:
-                insert_rejected(lake, entity, cleaned)
-            if outcome.records > outcome.quarantined or current_files is not None:
-                _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
-        return outcome
-    finally:
-        cleaned.unpersist()
+    outcome = _counted(cleaned)
+    # The turn is inside the lock, or a thread could wait for the lock with the turn in hand.
+    with lake.lock("silver"), _turns.setdefault(lake.path(entity.table), threading.Lock()):
+        if outcome.quarantined:
+            insert_rejected(lake, entity, cleaned)
+        if outcome.records > outcome.quarantined or current_files is not None:
+            _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
+    return outcome
 
 
 def _counted(cleaned: DataFrame) -> Outcome:
@@ -105,24 +106,21 @@ def insert_rejected(lake: Lake, entity: Entity, cleaned: DataFrame) -> None:
 def replace(lake: Lake, entity: Entity, frames: list[DataFrame], line_files: list[DataFrame]) -> Outcome:
     """Overwrite an entity's silver table and its quarantine with what all its records, `frames`, amount to.
 
-    Reads neither. `line_files` are the current files of its sources keyed by line. The caller holds the silver lock.
+    Reads neither table, and the frames several times. `line_files` are the current files of its sources keyed by line. The caller holds the silver lock.
     """
     table = entity.table
     lake.recreate(table)
     if not frames:
         _replace_rejected(lake, entity, None)
         return Outcome()
-    cleaned = reduce(DataFrame.unionByName, frames).persist()
-    try:
-        outcome = _counted(cleaned)
-        _replace_rejected(lake, entity, cleaned)
-        valid = cleaned.where(F.size("reasons") == 0)
-        if line_files:
-            valid = _without_former_content(valid, reduce(DataFrame.unionByName, line_files))
-        _publish_valid(lake, table, valid, outcome, None)
-        return outcome
-    finally:
-        cleaned.unpersist()
+    cleaned = reduce(DataFrame.unionByName, frames)
+    outcome = _counted(cleaned)
+    _replace_rejected(lake, entity, cleaned)
+    valid = cleaned.where(F.size("reasons") == 0)
+    if line_files:
+        valid = _without_former_content(valid, reduce(DataFrame.unionByName, line_files))
+    _publish_valid(lake, table, valid, outcome, None)
+    return outcome
 
 
 def _without_former_content(valid: DataFrame, current_files: DataFrame) -> DataFrame:
@@ -169,8 +167,12 @@ def _publish_valid(
         else:
             decided = _against_stored(lake, table, ranked.where("place = 'greatest'"), outcome, current_files)
         outcome.dates |= decided.dates
-        has_losers = former > 0 or sum(by_place.values()) > by_place.get("greatest", 0)
-        _write(lake, table, valid, decided, _losers(valid, ranked, former) if has_losers else None)
+        losing = former + sum(by_place.values()) - by_place.get("greatest", 0)
+        losers = _losers(valid, ranked, former).select("record_id") if losing else None
+        # Few lose, mostly: told so, Spark need not shuffle every record to find them.
+        _write(lake, table, valid, decided, F.broadcast(losers) if losers and losing <= _FEW else losers)
+        if decided.rows is not None:
+            decided.rows.unpersist()
     finally:
         ranked.unpersist()
 
@@ -206,7 +208,7 @@ class _Decided:
     """The records to write, and what they replace."""
 
     rows: DataFrame | None
-    """(keys, record_id, action): NULL frame means every valid record, onto an empty table."""
+    """(keys, record_id, action), persisted; NULL frame means every valid record, onto an empty table."""
     count: int = 0
     replaces: bool = False
     deletes: int = 0
@@ -249,8 +251,7 @@ def _against_stored(
     outcome.applied += inserts + updates + (tally["replayed"]["n"] if "replayed" in tally else 0)
     outcome.deleted += deletes
     dates = {d for a in ("insert", "update", "delete") if a in tally for d in (*tally[a]["new"], *tally[a]["old"])}
-    writes = decided.where(F.col("action").isin("insert", "update", "delete"))
-    return _Decided(writes, inserts + updates + deletes, updates + deletes > 0, deletes, dates)
+    return _Decided(decided, inserts + updates + deletes, updates + deletes > 0, deletes, dates)
 
 
 def _of_former_content(table: Table, stored: DataFrame, mine: DataFrame, current_files: DataFrame) -> DataFrame:
@@ -274,15 +275,15 @@ def _write(lake: Lake, table: Table, valid: DataFrame, decided: _Decided, losers
     if decided.count == 0:
         return
     if decided.rows is None:
-        rows = valid if losers is None else valid.join(losers.select("record_id"), "record_id", how="left_anti")
+        rows = valid if losers is None else valid.join(losers, "record_id", how="left_anti")
     else:
-        upserts = decided.rows.where(F.col("action") != "delete").select("record_id")
-        rows = valid.join(upserts, "record_id", how="left_semi")
+        upserts = decided.rows.where("action IN ('insert', 'update')").select("record_id")
+        rows = valid.join(F.broadcast(upserts) if decided.count <= _FEW else upserts, "record_id", how="left_semi")
     rows = rows.select(*table.select())
     if decided.replaces:
         _merge(lake, table, rows, decided)
     else:
-        lake.append(table, rows.repartition(*table.partition_by) if table.partition_by else rows.coalesce(1))
+        lake.append(table, rows.repartition(cores(), *table.partition_by) if table.partition_by else rows.coalesce(1))
 
 
 def _merge(lake: Lake, table: Table, rows: DataFrame, decided: _Decided) -> None:

@@ -14,10 +14,10 @@ import pyspark
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from saleslake import __version__
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
-from saleslake.machine import cores, empty_conf_dir, heap_megabytes, java_problem, jvm_options
+from saleslake.lake import signature
+from saleslake.machine import cores, empty_conf_dir, file_system, heap_megabytes, java_problem, jvm_options
 
 # Results depend on these, so nothing outside may change them.
 _SEMANTICS = {
@@ -49,11 +49,11 @@ def build_session(settings: Settings, app_name: str = "saleslake", run_id: str =
         if problem:
             raise ConfigError(problem)
     builder = SparkSession.builder.appName(app_name)
-    for name, value in (_tuning() | _DELTA | settings.spark.conf | _SEMANTICS).items():
+    spark_home = Path(pyspark.__file__).parent
+    for name, value in (_tuning() | file_system(spark_home) | _DELTA | settings.spark.conf | _SEMANTICS).items():
         builder = builder.config(name, value)
     if not running and not under_submit:
         builder = builder.master(settings.spark.master or f"local[{cores()}]")
-        spark_home = Path(pyspark.__file__).parent
         if "spark.driver.extraJavaOptions" not in settings.spark.conf:
             builder = builder.config("spark.driver.extraJavaOptions", " ".join(jvm_options(spark_home)))
         if empty_conf_dir(spark_home).is_dir():
@@ -66,11 +66,6 @@ def build_session(settings: Settings, app_name: str = "saleslake", run_id: str =
         spark = builder.getOrCreate()
     spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", signature(run_id))
     return spark
-
-
-def signature(run_id: str) -> str:
-    """What every commit of saleslake carries as user metadata; commits without it are somebody else's."""
-    return f"saleslake {__version__} run={run_id}"
 
 
 def _check(settings: Settings) -> None:
@@ -90,10 +85,20 @@ def _tuning() -> dict[str, str]:
         # One reducer a core: the tables here are small beside Spark's default of 200, and AQE only merges.
         "spark.sql.shuffle.partitions": str(n),
         "spark.databricks.delta.snapshotPartitions": "1",
-        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(n),
         "spark.sql.files.maxPartitionBytes": "64m",
         "spark.sql.files.openCostInBytes": "1m",
+        # Every sort and aggregation takes a page at once; by default 64 MB here, zeroed, however small the data.
+        "spark.buffer.pageSize": "4m",
+        # Spark describes every plan, and keeps it, for a UI that nobody looks at.
+        "spark.sql.ui.explainMode": "simple",
+        "spark.sql.maxPlanStringLength": "2000",
+        "spark.sql.ui.retainedExecutions": "5",
+        "spark.ui.retainedJobs": "20",
+        "spark.ui.retainedStages": "20",
+        "spark.ui.retainedTasks": "100",
+        # Trying several codecs on every column costs more than writing the cache, which lives for seconds.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.databricks.delta.stats.collect.using.tableSchema": "true",

@@ -24,6 +24,8 @@ class Summary:
     notes: list[str] = field(default_factory=list)
     decided: bool = False
     """Whether silver was a step of this run, beyond catching up before landing."""
+    ended_early: bool = False
+    """Whether an error or an interruption ended the run: what it did not come to, it cannot tell."""
 
     @property
     def processed(self) -> int:
@@ -43,7 +45,7 @@ class Summary:
     @property
     def nothing_new(self) -> bool:
         decided = any(outcome.records for outcome in self.outcomes.values())
-        return not (self.healed or decided or any(result.anything for result in self.written))
+        return not (self.ended_early or self.healed or decided or any(result.anything for result in self.written))
 
 
 def raise_failures(summary: Summary) -> None:

@@ -9,7 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-_WHITESPACE = " \t\r\n"
+WHITESPACE = " \t\r\n"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _ISO = (
@@ -21,7 +21,7 @@ _ZONED = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 
 def trimmed(text: Column) -> Column:
     """Keys and enumerations: without surrounding white space; empty is NULL."""
-    bare = F.trim(text, F.lit(_WHITESPACE))
+    bare = F.trim(text, F.lit(WHITESPACE))
     return F.when(bare != "", bare)
 
 
@@ -62,6 +62,16 @@ def timestamp(text: Column, formats: Sequence[str], zone: str) -> Column:
     return F.when(F.size(distinct) == 1, F.element_at(distinct, 1))
 
 
+def is_plain_iso(bare: Column) -> Column:
+    """Whether a trimmed text, if it can be cast at all, is a moment that `timestamp` reads as `iso` in UTC, whatever its zone."""
+    return bare.rlike(_ISO) & ~_at_the_edge(bare)
+
+
+def _at_the_edge(bare: Column) -> Column:
+    """Only the first and the last day can be carried out of range by a zone; elsewhere the moment is computed once."""
+    return bare.startswith("0000") | bare.startswith("0001-01-01") | bare.startswith("9999-12-31")
+
+
 def _in_range(moment: Column) -> Column:
     first, last = F.lit("0001-01-01 00:00:00").cast("timestamp"), F.lit("9999-12-31 23:59:59.999999").cast("timestamp")
     return moment.between(first, last)
@@ -72,9 +82,7 @@ def _iso(bare: Column, zone: str) -> Column:
     if zone != "UTC":
         moment_in_zone = F.to_utc_timestamp(moment, zone)
         moment = F.when(bare.rlike(_ISO_DAY) | bare.rlike(_ZONED), moment).otherwise(moment_in_zone)
-    # Only the first and the last day can be carried out of range by a zone; elsewhere the moment is computed once.
-    at_the_edge = bare.startswith("0000") | bare.startswith("0001-01-01") | bare.startswith("9999-12-31")
-    return F.when(bare.rlike(_ISO) & (~at_the_edge | _in_range(moment)), moment)
+    return F.when(bare.rlike(_ISO) & (~_at_the_edge(bare) | _in_range(moment)), moment)
 
 
 def _pattern(bare: Column, pattern: str, zone: str) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from saleslake.gold import (
     inventory_valuation,
     product_revenue,
 )
+from saleslake.gold.sync import date_in
 from saleslake.silver import stock
 from tests.gold_support import frame, row, rows_of
 
@@ -191,3 +193,10 @@ def test_stock_is_valued_from_the_end_of_the_day_it_was_counted(spark: SparkSess
         row(table, "not catalogued", None, None, "4.000", noon, "0.000", "4.000", None, None, "no_price"),
         row(table, "oversold", "tools", "EUR", "1.000", noon, "3.000", "-2.000", "2.0000", "-4.0000", "valued"),
     ]
+
+
+def test_dates_of_any_year_prune_partitions(spark: SparkSession) -> None:
+    dates = {date(24, 3, 1), date(9999, 12, 31)}
+    rows = spark.createDataFrame([(date(24, 3, 1),), (date(2024, 3, 1),), (date(9999, 12, 31),)], "date date")
+    assert {row[0] for row in rows.where(date_in(dates)).collect()} == dates
+    assert rows.where(date_in(set())).count() == 0

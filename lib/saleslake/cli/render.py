@@ -220,10 +220,13 @@ def _is_number(value: Any) -> bool:
 
 
 def _grid(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    """A table whose figures and headers stay whole on 80 columns: only its texts fold."""
+    gap = 2 if out.width >= 100 else 1
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
     for i, name in enumerate(names):
         left = i == 0 or name in ("meaning", "quarantined for", "")
-        table.add_column(name, justify="left" if left else "right", overflow="fold")
+        folds = i == 0 or name in ("meaning", "quarantined for")
+        table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=not folds)
     return table
 
 

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from saleslake.lake import Lake
+from saleslake.machine import cores
 from saleslake.table import Table
 
 
@@ -32,18 +33,30 @@ class Written:
 
 def date_in(dates: Iterable[date]) -> Column:
     """A literal predicate on the partition column, so that only those partitions are listed and read."""
-    ordered = sorted(dates)
-    return F.col("date").isin(ordered) if ordered else F.lit(False)
+    return F.expr(f"date IN ({date_literals(dates)})") if dates else F.lit(False)
 
 
-def sync_dates(lake: Lake, table: Table, expected: DataFrame, dates: set[date] | None) -> Written:
+def by_date(rows: DataFrame) -> DataFrame:
+    """One file a date, a task a core: without a number Spark would merge the tasks of little data into one."""
+    return rows.repartition(cores(), "date")
+
+
+def date_literals(dates: Iterable[date]) -> str:
+    """Dates as SQL. As Python values they would go through `strftime`, which writes the year 24 as `24`."""
+    return ", ".join(f"DATE'{d.isoformat()}'" for d in sorted(dates))
+
+
+def sync_dates(
+    lake: Lake, table: Table, expected: DataFrame, dates: set[date] | None, laid_by_date: bool = False
+) -> Written:
     """Make the partitions `dates` (None: all) equal to `expected`, replacing those that differ, in one commit.
 
-    `expected` holds the rows of these dates only.
+    `expected` holds the rows of these dates only. `laid_by_date`: it is read from files of one date each and few of
+    them, so a first load need not bring a date's rows together.
     """
     lake.create(table)
     if lake.snapshot(table).count() == 0:
-        return _first_load(lake, table, expected)
+        return _first_load(lake, table, expected, laid_by_date)
     stored = lake.read(table)
     if dates is not None:
         stored = stored.where(date_in(dates))
@@ -53,18 +66,17 @@ def sync_dates(lake: Lake, table: Table, expected: DataFrame, dates: set[date] |
         differing = {d for d in new.keys() | old.keys() if new.get(d) != old.get(d)}
         if not differing:
             return Written(table.full_name)
-        literals = ", ".join(f"DATE'{d.isoformat()}'" for d in sorted(differing))
         rows = expected.where(date_in(differing))
-        rows.repartition("date").write.format("delta").mode("overwrite").option(
-            "replaceWhere", f"date IN ({literals})"
+        by_date(rows).write.format("delta").mode("overwrite").option(
+            "replaceWhere", f"date IN ({date_literals(differing)})"
         ).save(lake.path(table))
         return Written(table.full_name, sum(new[d][0] for d in differing if d in new), differing)
     finally:
         expected.unpersist()
 
 
-def _first_load(lake: Lake, table: Table, expected: DataFrame) -> Written:
-    rows = expected.repartition("date") if table.partition_by else expected.coalesce(1)
+def _first_load(lake: Lake, table: Table, expected: DataFrame, laid_by_date: bool = False) -> Written:
+    rows = expected if laid_by_date else by_date(expected) if table.partition_by else expected.coalesce(1)
     lake.append(table, rows)
     snapshot = lake.snapshot(table)
     if not table.partition_by:
@@ -122,7 +134,7 @@ def sync_keys(lake: Lake, table: Table, expected: DataFrame, scope: DataFrame | 
 
 def overwrite(lake: Lake, table: Table, expected: DataFrame) -> Written:
     """Replace the whole table without reading it: the way back when its files are gone or it was edited."""
-    rows = expected.repartition(*table.partition_by) if table.partition_by else expected.coalesce(1)
+    rows = by_date(expected) if table.partition_by else expected.coalesce(1)
     lake.recreate(table)
     lake.append(table, rows)
     snapshot = lake.snapshot(table)

@@ -48,5 +48,6 @@ def field_names(batch: pa.RecordBatch) -> set[str]:
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
-            found |= value.keys()
+            # JSON may escape half of a surrogate pair, which no file of ours could hold.
+            found |= {name.encode("utf-8", "backslashreplace").decode("utf-8") for name in value}
     return found

@@ -36,6 +36,17 @@ QUARANTINE_COLUMNS = ("key", "raw", "header", "reasons", "details")
 
 
 @dataclass(frozen=True)
+class Quick:
+    """A quicker way to clean the records that are certainly ordinary; what it makes of them is what `clean` makes.
+
+    `judge`: (bronze records, source, settings) -> a cleaned frame with `defect` and `is_ordinary`.
+    """
+
+    applies: Callable[[Source], bool]
+    judge: Callable[[DataFrame, Source, Settings], DataFrame]
+
+
+@dataclass(frozen=True)
 class Entity:
     """One silver table and how records become its rows.
 
@@ -50,6 +61,7 @@ class Entity:
     clean: Callable[[DataFrame, Source, Settings], DataFrame]
     version_columns: tuple[str, ...] = ()
     """Columns that `version` of a source may name."""
+    quick: Quick | None = None
 
     @property
     def name(self) -> str:

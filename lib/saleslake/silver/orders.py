@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -21,7 +19,7 @@ from saleslake.silver.contract import (
     severities,
     unreadable_text,
 )
-from saleslake.silver.reading import EXACT, LINEAGE, Fields, line_field, lines_in_detail
+from saleslake.silver.reading import LINEAGE, Fields
 from saleslake.table import DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, TOTAL, Column, Table
 
 LINE = T.StructType(
@@ -103,7 +101,7 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
     typed = _typed(records, source, settings)
     keeps_other_lines = severity.get("line_invalid", "error") == "warn"
     rules = _rules(settings, keeps_other_lines)
-    return judged(_with_kept_lines(typed, source), F.col("order_id"), rules, TABLE, severity)
+    return judged(_with_kept_lines(typed), F.col("order_id"), rules, TABLE, severity)
 
 
 def _typed(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
@@ -126,42 +124,10 @@ def _typed(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
         values.trimmed(F.col("order_source")).alias("order_source"),
         values.channel(F.col("order_source"), settings.channels).alias("channel"),
         F.col("promo"),
-        F.col("parsed_items"),
-        F.coalesce(_ordinary(source), F.lit(False)).alias("ordinary"),
-        F.col("items_json"),
+        F.transform("items", _line).alias("lines"),
     )
-    # Lines in detail cost ten times the ordinary ones, so only orders with something peculiar get them.
-    lines = F.when(~F.col("ordinary"), F.transform(lines_in_detail(source, FIELDS), _line))
-    typed = typed.withColumn("lines", lines)
     version = F.col(source.version) if source.version else F.coalesce("updated_at", "created_at")
     return typed.withColumns({"version_time": version, "date": F.to_date("created_at")})
-
-
-def _ordinary(source: Source) -> SparkColumn:
-    """Whether every line is whole and breaks no rule: sold, priced, exact, and within range. NULL: no."""
-    largest = F.lit(10**8).cast(EXACT)
-
-    def is_ordinary(item: SparkColumn) -> SparkColumn:
-        sku, quantity, price = (line_field(item, source, name) for name in ("sku", "quantity", "price"))
-        sku_is_key = (sku != "") & (values.trimmed(sku) == sku) & ~sku.startswith("[") & ~sku.startswith("{")
-        sold = (quantity > 0) & (quantity < largest) & (price > 0) & (price < largest)
-        exact = (quantity == quantity.try_cast(QUANTITY)) & (price == price.try_cast(MONEY))
-        return sku_is_key & sold & exact
-
-    items = F.col("parsed_items")
-    return items.isNotNull() & (F.size(items) > 0) & F.forall(items, is_ordinary)
-
-
-def _ordinary_line(source: Source) -> Callable[[SparkColumn, SparkColumn], SparkColumn]:
-    def line(item: SparkColumn, index: SparkColumn) -> SparkColumn:
-        return F.struct(
-            (index + 1).alias("line_number"),
-            line_field(item, source, "sku").alias("sku"),
-            line_field(item, source, "quantity").try_cast(QUANTITY).alias("quantity"),
-            line_field(item, source, "price").try_cast(MONEY).alias("unit_price"),
-        )
-
-    return line
 
 
 def _line(item: SparkColumn, index: SparkColumn) -> SparkColumn:
@@ -193,20 +159,17 @@ def _line(item: SparkColumn, index: SparkColumn) -> SparkColumn:
     )
 
 
-def _with_kept_lines(typed: DataFrame, source: Source) -> DataFrame:
+def _with_kept_lines(typed: DataFrame) -> DataFrame:
     kept = F.filter("lines", lambda line: line["problem"].isNull() & ~line["overflow"])
     fields = [f.name for f in LINE.fields]
     slim = F.transform(kept, lambda line: F.struct(*[line[name].alias(name) for name in fields]))
-    peculiar = F.coalesce(slim, F.array().cast(T.ArrayType(LINE)))
-    ordinary = F.transform("parsed_items", _ordinary_line(source))
-    return typed.withColumn("items", F.when(F.col("ordinary"), ordinary).otherwise(peculiar))
+    return typed.withColumn("items", F.coalesce(slim, F.array().cast(T.ArrayType(LINE))))
 
 
 def _rules(settings: Settings, keeps_other_lines: bool) -> list[Rule]:
     lines = F.col("lines")
-    peculiar = F.when(~F.col("ordinary"), F.col("items"))
     bad_line = F.exists(lines, lambda line: line["problem"].isNotNull())
-    no_lines = ~F.col("ordinary") & (F.coalesce(F.size(lines), F.lit(0)) <= 0)
+    no_lines = F.coalesce(F.size(lines), F.lit(0)) <= 0
     if keeps_other_lines:
         no_lines = no_lines | (bad_line & (F.size("items") == 0))
     amount_overflow = F.col("amount_problem").eqNullSafe(F.lit("overflow"))
@@ -265,13 +228,13 @@ def _rules(settings: Settings, keeps_other_lines: bool) -> list[Rule]:
         ),
         Rule(
             "return_line",
-            F.exists(peculiar, lambda line: (line["quantity"] <= 0) | F.coalesce(line["unit_price"] < 0, F.lit(False))),
+            F.exists("items", lambda line: (line["quantity"] <= 0) | F.coalesce(line["unit_price"] < 0, F.lit(False))),
             F.lit("a line with quantity <= 0 or price < 0"),
             "warn",
         ),
         Rule(
             "zero_price",
-            F.exists(peculiar, lambda line: F.coalesce(line["unit_price"] == 0, F.lit(False))),
+            F.exists("items", lambda line: F.coalesce(line["unit_price"] == 0, F.lit(False))),
             F.lit("a line with a price of zero"),
             "warn",
         ),

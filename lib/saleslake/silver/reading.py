@@ -61,8 +61,8 @@ def read_records(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame
       structs with the line fields as above and `is_object`; NULL if there is no array.
     """
     if source.format == "csv":
-        return _with_defaults(_from_csv(bronze, source, fields), source, fields)
-    return _with_defaults(_from_json(bronze, source, fields), source, fields)
+        return with_defaults(_from_csv(bronze, source, fields), source, fields)
+    return with_defaults(_from_json(bronze, source, fields), source, fields)
 
 
 def theirs(source: Source, name: str) -> str:
@@ -86,7 +86,7 @@ _ALSO = {"items.quantity": "items.qty"}
 """Names of ours that a mapping may use as well: the API's own word."""
 
 
-def _with_defaults(named: DataFrame, source: Source, fields: Fields) -> DataFrame:
+def with_defaults(named: DataFrame, source: Source, fields: Fields) -> DataFrame:
     filled = {}
     for name, value in source.defaults.items():
         if name in fields.texts:
@@ -100,31 +100,42 @@ def _with_defaults(named: DataFrame, source: Source, fields: Fields) -> DataFram
 # --- JSON ------------------------------------------------------------------------------------------
 
 
-def _from_json(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
+def parsed(
+    bronze: DataFrame, source: Source, fields: Fields, number: T.DataType, unless: Column | None = None
+) -> tuple[DataFrame, Column, Column]:
+    """One parse of `raw`: bronze's columns and the parse; the record in it, under the source's own names; whether it is whole.
+
+    Numbers are of type `number`: rounded to its scale, NULL where they are none or overflow it. Records for which
+    `unless` holds are not parsed; by default those with an exponent that would keep Java busy.
+    """
     tree: dict[str, Any] = {}
     for name in fields.texts:
         _plant(tree, theirs(source, name), T.StringType())
     for name in fields.numbers:
-        _plant(tree, theirs(source, name), EXACT)
+        _plant(tree, theirs(source, name), number)
     if fields.line_texts:
-        _plant(tree, theirs(source, "items"), T.ArrayType(_line_struct(source, fields, EXACT)))
+        _plant(tree, theirs(source, "items"), T.ArrayType(_line_struct(source, fields, number)))
     record = T.StructType([*_struct(tree).fields, T.StructField(_END, T.StringType())])
     # The record stands in an array before a sentinel: text after the record, or a second object on the
     # line, breaks or lengthens the array; on its own Spark's parser would stop after the first object.
     wrapped = F.concat(F.lit("["), F.col("raw"), F.lit(f',{{"{_END}":"1"}}]'))
-    wrapped = F.when(~F.col("raw").rlike(_JSON_BOMB), wrapped)
-    parsed = F.from_json(wrapped, T.ArrayType(record), _OPTIONS)
+    wrapped = F.when(~(F.col("raw").rlike(_JSON_BOMB) if unless is None else unless), wrapped)
+    found = F.from_json(wrapped, T.ArrayType(record), _OPTIONS)
     # A generator is evaluated once; a struct selected from twice would be parsed twice.
-    frame = bronze.select(*LINEAGE, "raw", "header", "defect", F.inline(F.array(F.struct(parsed.alias("_p")))))
+    frame = bronze.select(*LINEAGE, "raw", "header", "defect", F.inline(F.array(F.struct(found.alias("_p")))))
     first = F.get("_p", F.lit(0))
     whole = (F.size("_p") == 2) & F.get("_p", F.lit(1))[_END].eqNullSafe("1") & first.isNotNull()
-    whole = F.coalesce(whole & ~F.col("raw").contains(_END), F.lit(False))
-    columns = [_walk(first, theirs(source, name)).alias(name) for name in fields.texts]
+    return frame, first, F.coalesce(whole & ~F.col("raw").contains(_END), F.lit(False))
+
+
+def _from_json(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
+    frame, first, whole = parsed(bronze, source, fields, EXACT)
+    columns = [walk(first, theirs(source, name)).alias(name) for name in fields.texts]
     for name in fields.numbers:
-        value = _walk(first, theirs(source, name))
+        value = walk(first, theirs(source, name))
         columns += [_number(value, F.get_json_object("raw", _json_path(theirs(source, name))), name)]
     if fields.line_texts:
-        parsed_items = _walk(first, theirs(source, "items"))
+        parsed_items = walk(first, theirs(source, "items"))
         columns += [parsed_items.alias("parsed_items"), F.lit(None).cast("string").alias("items_json")]
     read = frame.select(
         *LINEAGE,
@@ -173,7 +184,7 @@ def lines_in_detail(source: Source, fields: Fields) -> Column:
     else:
         path, tree = theirs(source, "items"), dict[str, Any]()
         _plant(tree, path, texts)
-        array = _walk(F.from_json("raw", _struct(tree), _OPTIONS), path)
+        array = walk(F.from_json("raw", _struct(tree), _OPTIONS), path)
     none = F.lit(None).cast("string")
 
     def plain(item: Column) -> Column:
@@ -196,7 +207,7 @@ def lines_in_detail(source: Source, fields: Fields) -> Column:
 
 def line_field(item: Column, source: Source, name: str) -> Column:
     """A field of an element of `parsed_items`."""
-    return _walk(item, theirs(source, f"items.{name}"))
+    return walk(item, theirs(source, f"items.{name}"))
 
 
 def _text_line(element: Column, source: Source, fields: Fields) -> Column:
@@ -213,9 +224,9 @@ def _line(
     exact: Callable[[Column], Column],
     text: Callable[[Column], Column],
 ) -> Column:
-    columns = [_walk(item, theirs(source, f"items.{name}")).alias(name) for name in fields.line_texts]
+    columns = [walk(item, theirs(source, f"items.{name}")).alias(name) for name in fields.line_texts]
     for name in fields.line_numbers:
-        value = _walk(item, theirs(source, f"items.{name}"))
+        value = walk(item, theirs(source, f"items.{name}"))
         columns += [exact(value).alias(name), F.when(exact(value).isNull(), text(value)).alias(f"{name}_text")]
     return F.struct(*columns, is_object.alias("is_object"))
 
@@ -223,7 +234,7 @@ def _line(
 def _any_null(item: Column, source: Source, fields: Fields) -> Column:
     broken = item.isNull()
     for name in (*fields.line_texts, *fields.line_numbers):
-        broken = broken | _walk(item, theirs(source, f"items.{name}")).isNull()
+        broken = broken | walk(item, theirs(source, f"items.{name}")).isNull()
     return broken
 
 
@@ -240,7 +251,7 @@ def _json_path(dotted: str) -> str:
     return "$" + "".join(f"['{part}']" for part in dotted.split("."))
 
 
-def _walk(value: Column, dotted: str) -> Column:
+def walk(value: Column, dotted: str) -> Column:
     for part in dotted.split("."):
         value = value[part]
     return value

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
 from saleslake.rules import check_settings
-from saleslake.silver import orders, products, stock, transactions, users
-from saleslake.silver.contract import Entity
+from saleslake.silver import orders, ordinary_orders, products, stock, transactions, users
+from saleslake.silver.contract import Entity, Quick
+
+_ORDERS = replace(orders.ENTITY, quick=Quick(ordinary_orders.applies, ordinary_orders.judge))
 
 ENTITIES: dict[str, Entity] = {
-    entity.name: entity for entity in (orders.ENTITY, transactions.ENTITY, users.ENTITY, products.ENTITY, stock.ENTITY)
+    entity.name: entity for entity in (_ORDERS, transactions.ENTITY, users.ENTITY, products.ENTITY, stock.ENTITY)
 }
 
 

@@ -7,6 +7,8 @@ harmless replay.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -18,7 +20,7 @@ from saleslake import bronze
 from saleslake.changes import change_since
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish, replace
-from saleslake.silver.reading import read_records
+from saleslake.silver.reading import LINEAGE, read_records
 from saleslake.silver.registry import ENTITIES
 from saleslake.state import Pin, State, StateFile
 
@@ -30,22 +32,25 @@ def catch_up(lake: Lake, source: str) -> Outcome:
     if now is None:
         return Outcome()
     file = StateFile(lake.folder("state.json"))
-    change = change_since(lake, table, file.load().seen.get(table.full_name), now)
+    seen = file.load().seen.get(table.full_name)
+    change = change_since(lake, table, seen, now)
     if change is None:
         return Outcome()
     if change.feed is None:
-        outcome = decide(lake, source, lake.read(table, now[1]))
+        rows = lake.read(table, now[1])
     else:
-        outcome = decide(lake, source, change.feed.where(F.col("_change_type") == "insert").select(*table.column_names))
+        rows = change.feed.where(F.col("_change_type") == "insert").select(*table.column_names)
+    outcome = decide(lake, source, rows, _is_many(lake, source, seen if change.feed else None, now))
     # After the writes: a run that ends in between decides the same records again, and writes nothing twice.
     file.update(lambda state: state.seen.__setitem__(table.full_name, now))
     return outcome
 
 
-def decide(lake: Lake, source: str, batch: DataFrame) -> Outcome:
-    """Clean and publish some of bronze.<source>'s rows. Safe to repeat."""
+def decide(lake: Lake, source: str, batch: DataFrame, many: bool = True) -> Outcome:
+    """Clean and publish some of bronze.<source>'s rows. Safe to repeat. `many`: enough for the quick way to pay."""
     settings = lake.settings.sources[source]
-    outcome = publish(lake, ENTITIES[settings.entity], cleaned(lake, source, batch), touched_files(lake, source, batch))
+    with cleaned_once(lake, source, batch, many) as frame:
+        outcome = publish(lake, ENTITIES[settings.entity], frame, touched_files(lake, source, batch))
     structlog.get_logger().info(
         "silver_published",
         source=source,
@@ -63,11 +68,39 @@ def decide(lake: Lake, source: str, batch: DataFrame) -> Outcome:
 
 
 def cleaned(lake: Lake, source: str, rows: DataFrame) -> DataFrame:
-    """Bronze rows of a source as the cleaned frame of its entity. Grain: one row a record."""
+    """Bronze rows of a source as the cleaned frame of its entity. Grain: one row a record. What a record means, says this."""
     settings = lake.settings.sources[source]
     entity = ENTITIES[settings.entity]
     records = read_records(rows.where(F.col("kind") == "record"), settings, entity.fields)
     return entity.clean(records, settings, lake.settings)
+
+
+@contextmanager
+def cleaned_once(lake: Lake, source: str, rows: DataFrame, many: bool) -> Iterator[DataFrame]:
+    """`cleaned`, computed once however often it is used, and the quick way where there is one and it pays."""
+    settings = lake.settings.sources[source]
+    entity = ENTITIES[settings.entity]
+    if not many or entity.quick is None or not entity.quick.applies(settings):
+        frames = [cleaned(lake, source, rows).persist()]
+        whole = frames[0]
+    else:
+        first = entity.quick.judge(rows.where(F.col("kind") == "record"), settings, lake.settings).persist()
+        peculiar = first.where("NOT is_ordinary").select(*LINEAGE, "raw", "header", "defect")
+        rest = entity.clean(read_records(peculiar, settings, entity.fields), settings, lake.settings).persist()
+        frames = [rest, first]
+        whole = first.where("is_ordinary").select(*rest.columns).unionByName(rest)
+    try:
+        yield whole
+    finally:
+        for frame in frames:
+            frame.unpersist()
+
+
+def _is_many(lake: Lake, source: str, seen: Pin | None, now: Pin) -> bool:
+    """Whether enough has landed since silver last looked. Bronze is append-only, so its counts tell."""
+    table = bronze.table_of(source)
+    before = lake.snapshot(table, seen[1]).count() if seen and seen[0] == now[0] else 0
+    return lake.snapshot(table, now[1]).count() - before >= lake.settings.run.quick_from_records
 
 
 def touched_files(lake: Lake, source: str, batch: DataFrame | None) -> DataFrame | None:
@@ -97,9 +130,15 @@ def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Out
             entity = ENTITIES[name]
             sources = [s for s, settings in lake.settings.sources.items() if settings.entity == name]
             pins = {s: pin for s in sources if (pin := lake.pin(bronze.table_of(s)))}
-            frames = [cleaned(lake, s, lake.read(bronze.table_of(s), pin[1])) for s, pin in pins.items()]
             files = [f for s in pins if (f := touched_files(lake, s, None)) is not None]
-            outcomes[name] = replace(lake, entity, frames, files)
+            with ExitStack() as stack:
+                frames = [
+                    stack.enter_context(
+                        cleaned_once(lake, s, lake.read(bronze.table_of(s), pin[1]), _is_many(lake, s, None, pin))
+                    )
+                    for s, pin in pins.items()
+                ]
+                outcomes[name] = replace(lake, entity, frames, files)
             seen = {bronze.table_of(s).full_name: pin for s, pin in pins.items()}
             StateFile(lake.folder("state.json")).update(partial(_mark_seen, seen))
             structlog.get_logger().info(
@@ -116,4 +155,4 @@ def _mark_seen(seen: dict[str, Pin], state: State) -> None:
     state.seen.update(seen)
 
 
-__all__ = ["catch_up", "cleaned", "decide", "full_refresh", "touched_files"]
+__all__ = ["catch_up", "cleaned", "cleaned_once", "decide", "full_refresh", "touched_files"]
