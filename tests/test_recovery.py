@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 from saleslake.accounting import verify
+from saleslake.gold import fact_sales
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
 from saleslake.pipeline import Batch, Summary
@@ -68,6 +70,8 @@ def test_bronze_settings_and_refresh(lake: Lake, make_lake: Callable[[str], Lake
     _quarantine_agrees(lake)
     _bronze_comes_back(lake, tmp_path)
     _a_full_refresh_counts_as_seen(lake)
+    _lost_and_edited_tables_come_back(lake)
+    _other_rules_hold_after_a_full_refresh(lake, make_lake)
     _other_gold_settings_are_noticed(make_lake)
 
 
@@ -104,6 +108,42 @@ def _a_full_refresh_counts_as_seen(lake: Lake) -> None:
     again = run(lake)
     assert again.nothing_new
     assert again.outcomes == {}
+
+
+CONTENT = "select order_id, units from (select order_id, sum(quantity)::int as units from gold.fact_sales group by 1) order by 1"
+
+
+def _lost_and_edited_tables_come_back(lake: Lake) -> None:
+    """Files lost in silver, rows deleted in gold by somebody else: noticed, said, rebuilt; the rest is left alone."""
+    before, rows = versions(lake), stored(lake, CONTENT)
+    shutil.rmtree(Path(lake.path(ENTITIES["orders"].table)) / "date=2024-01-01")
+    edited = DeltaTable(lake.path(fact_sales.TABLE))
+    edited.delete("order_id = 'C'")
+    assert stored(lake, CONTENT) != rows
+    healed = run(lake).healed
+    assert [line.partition(":")[0] for line in healed] == ["silver.orders", "gold.fact_sales"]
+    assert "1 data file(s) missing" in healed[0]
+    assert "written by somebody else: version" in healed[1]
+    assert stored(lake, CONTENT) == rows
+    assert verify(lake).holds
+    changed = {name for name, version in versions(lake).items() if version != before[name]}
+    assert changed == {"silver.orders", "silver.quarantine", "gold.fact_sales"}
+    assert run(lake).nothing_new
+
+
+def _other_rules_hold_after_a_full_refresh(lake: Lake, make_lake: Callable[[str], Lake]) -> None:
+    """Order B sells one unit and names a customer; under rules that want an amount that adds up, no order here does."""
+    assert stored(lake, "select count(*) from silver.orders") == [(3,)]
+    strict = make_lake(GOLD.format("zero") + SOURCES + '[rules.orders]\namount_mismatch = "error"\n')
+    assert any("--full-refresh" in note for note in run(strict).notes)
+    Batch(strict).run(Window(), full_refresh=True)
+    assert stored(strict, "select (select count(*) from silver.orders), (select count(*) from gold.fact_sales)") == [
+        (0, 0)
+    ]
+    assert verify(strict).holds
+    back = make_lake(GOLD.format("zero") + SOURCES)
+    Batch(back).run(Window(), full_refresh=True)
+    assert stored(back, "select count(*) from silver.orders") == [(3,)]
 
 
 def _other_gold_settings_are_noticed(make_lake: Callable[[str], Lake]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 from deltalake import DeltaTable as ReadOnlyTable
+from deltalake.exceptions import DeltaError
 
 from saleslake import __version__, first_commit
 from saleslake.config import Settings
@@ -113,12 +114,22 @@ class Lake:
 
     def recreate(self, table: Table) -> None:
         """Replace the table by an empty one with the description as it now is, whatever lies there."""
-        if not self.exists(table) and "://" not in self.path(table):
+        if "://" not in self.path(table) and not self._is_readable(table):
             # Data files without a log are no table, and Delta refuses to create one over them.
             shutil.rmtree(self.path(table), ignore_errors=True)
+        if not self.exists(table):
+            self.create(table)
+            return
         from delta.tables import DeltaTable
 
-        self._define(DeltaTable.createOrReplace(self.spark), table)
+        # Not createOrReplace: by location, Delta 4.4 does nothing where a table is, and says nothing.
+        self._define(DeltaTable.replace(self.spark), table)
+
+    def _is_readable(self, table: Table) -> bool:
+        try:
+            return self.exists(table) and self.snapshot(table).version() >= 0
+        except DeltaError:
+            return False
 
     def _define(self, builder: object, table: Table) -> None:
         define = builder.location(self.path(table)).addColumns(table.schema)  # type: ignore[attr-defined]

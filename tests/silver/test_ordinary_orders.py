@@ -58,7 +58,7 @@ ORDINARY = [
     order(items=[LINE] * 9, amount=90),
     order(items=[LINE] * 9, amount=91),
     order(items=[LINE, {"sku": "B b", "qty": "0.125", "price": "19.9999"}], amount=12.5),
-    order(note="5.123456", promo="x 1e5"),
+    order(note="x 5.123456", promo="x 1e5"),
     with_line('"sku":"\\u00fc","qty":2,"price":5'),
 ]
 PECULIAR = [
