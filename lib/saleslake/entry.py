@@ -73,7 +73,21 @@ def run_job(
     _log_end(lake, command, started, batch.summary, error)
     if show:
         show(lake, batch.summary, seconds)
+    elif error is None:
+        print(_one_line(command, batch.summary, seconds))
     return EXIT_OK if error is None else fail(error, verbose)
+
+
+def _one_line(command: str, summary: Summary, seconds: float) -> str:
+    """What a job did, for the log of whoever submitted it."""
+    landed, written = sum(report.records for report in summary.landed), sum(w.anything for w in summary.written)
+    did = [f"{len(summary.healed)} tables rebuilt"] if summary.healed else []
+    did += [f"{landed:,} records landed"] if landed else []
+    if summary.decided or summary.outcomes:
+        dropped = sum(outcome.quarantined for outcome in summary.outcomes.values())
+        did += [f"{summary.processed if summary.decided else 0:,} records decided, {dropped:,} quarantined"]
+    did += [f"{written} gold tables written"] if written else []
+    return f"{command}: {', '.join(did) if landed or not summary.nothing_new else 'nothing new'} ({seconds:.1f} s)"
 
 
 def _log_end(lake: Lake, command: str, started: datetime, summary: Summary, error: BaseException | None) -> None:

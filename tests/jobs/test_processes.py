@@ -104,9 +104,15 @@ def wait_for(what: Path, process: subprocess.Popen[str], pattern: str) -> None:
 
 
 def test_each_job_runs_under_plain_spark_submit(lake: Lake) -> None:
-    for job in ("land_files", "silver", "gold"):
+    said = {
+        "land_files": "4 records landed",
+        "silver": "4 records decided, 1 quarantined",
+        "gold": "8 gold tables written",
+    }
+    for job, what in said.items():
         done = command("spark-submit", str(ROOT / "jobs" / f"{job}.py"), "--config", config(lake))
         assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{job}: {what} (" in done.stdout
     assert revenue(lake) == [("2024-03-02", "A", 4, 40)]
 
 
