@@ -106,7 +106,7 @@ def _lines(path: str, content: bytes) -> list[tuple[str, str, int, str]]:
     return [(source, path, n, line) for n, line in lines[1 if source in CSV_NAMES else 0 :]]
 
 
-@pytest.mark.timeout(EXAMPLES * 600)
+@pytest.mark.timeout(EXAMPLES * 1500)
 @seed(SEED)
 @settings(
     max_examples=EXAMPLES + 1,
