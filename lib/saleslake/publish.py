@@ -17,10 +17,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from saleslake.lake import Lake
-from saleslake.machine import cores
 from saleslake.silver import quarantine
 from saleslake.silver.contract import ORDER, Entity
-from saleslake.table import Table
+from saleslake.table import Table, date_literals
 
 _MOST_LITERAL_DATES = 1000
 _FEW = 500_000
@@ -170,7 +169,7 @@ def _publish_valid(
         losing = former + sum(by_place.values()) - by_place.get("greatest", 0)
         losers = _losers(valid, ranked, former).select("record_id") if losing else None
         # Few lose, mostly: told so, Spark need not shuffle every record to find them.
-        _write(lake, table, valid, decided, F.broadcast(losers) if losers and losing <= _FEW else losers)
+        _write(lake, table, valid, decided, F.broadcast(losers) if losers is not None and losing <= _FEW else losers)
         if decided.rows is not None:
             decided.rows.unpersist()
     finally:
@@ -283,7 +282,7 @@ def _write(lake: Lake, table: Table, valid: DataFrame, decided: _Decided, losers
     if decided.replaces:
         _merge(lake, table, rows, decided)
     else:
-        lake.append(table, rows.repartition(cores(), *table.partition_by) if table.partition_by else rows.coalesce(1))
+        lake.append(table, table.laid_out(rows))
 
 
 def _merge(lake: Lake, table: Table, rows: DataFrame, decided: _Decided) -> None:
@@ -295,8 +294,7 @@ def _merge(lake: Lake, table: Table, rows: DataFrame, decided: _Decided) -> None
     condition = " AND ".join(f"t.{key} = s.{key}" for key in table.keys)
     if table.partition_by and len(decided.dates) <= _MOST_LITERAL_DATES:
         # Old and new dates: pruned to the new ones only, a key whose date moved would stand twice.
-        literals = ", ".join(f"DATE'{d.isoformat()}'" for d in sorted(decided.dates))
-        condition = f"t.date IN ({literals}) AND {condition}"
+        condition = f"t.date IN ({date_literals(decided.dates)}) AND {condition}"
     values: dict[str, str | Column] = {name: f"s.{name}" for name in table.column_names}
     merge = lake.delta(table).alias("t").merge(source.alias("s"), condition)
     if decided.deletes:

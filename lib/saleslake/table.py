@@ -6,12 +6,17 @@ documents tables works from these descriptions, so a new column touches one modu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+
+from saleslake.machine import cores
 
 Layer = Literal["bronze", "silver", "gold"]
 
@@ -23,6 +28,11 @@ TOTAL = T.DecimalType(38, 4)
 STRING, TIMESTAMP, DATE, LONG, INT = T.StringType(), T.TimestampType(), T.DateType(), T.LongType(), T.IntegerType()
 BOOLEAN = T.BooleanType()
 NAMES = T.ArrayType(T.StringType())
+
+
+def date_literals(dates: Iterable[date]) -> str:
+    """Dates as SQL. As Python values they would go through `strftime`, which writes the year 24 as `24`."""
+    return ", ".join(f"DATE'{d.isoformat()}'" for d in sorted(dates))
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,13 @@ class Table:
     @property
     def column_names(self) -> list[str]:
         return [c.name for c in self.columns]
+
+    def laid_out(self, rows: DataFrame) -> DataFrame:
+        """Rows as they are best written: one file a partition, a task a core; without partitions one file.
+
+        Without a number Spark would merge the tasks of little data into one.
+        """
+        return rows.repartition(cores(), *self.partition_by) if self.partition_by else rows.coalesce(1)
 
     def select(self) -> list[SparkColumn]:
         """The schema contract: every column, in order, cast to its type. The end of every transform."""

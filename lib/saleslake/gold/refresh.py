@@ -227,7 +227,7 @@ class _Refresh:
         return sync_dates(self.lake, table, build(dates), dates, laid_by_date)
 
     def _sales_lie_by_date(self) -> bool:
-        """Whether silver's sales have hardly more files than dates; joins with the catalogue would shuffle them."""
+        """Whether silver's sales have hardly more files than dates."""
         tables = [orders.TABLE, transactions.TABLE]
         snapshots = [self.lake.snapshot(table, self.inputs.pins[table.name][1]) for table in tables]
         files = sum(len(snapshot.file_uris()) for snapshot in snapshots)

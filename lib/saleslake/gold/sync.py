@@ -13,8 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from saleslake.lake import Lake
-from saleslake.machine import cores
-from saleslake.table import Table
+from saleslake.table import Table, date_literals
 
 
 @dataclass
@@ -34,16 +33,6 @@ class Written:
 def date_in(dates: Iterable[date]) -> Column:
     """A literal predicate on the partition column, so that only those partitions are listed and read."""
     return F.expr(f"date IN ({date_literals(dates)})") if dates else F.lit(False)
-
-
-def by_date(rows: DataFrame) -> DataFrame:
-    """One file a date, a task a core: without a number Spark would merge the tasks of little data into one."""
-    return rows.repartition(cores(), "date")
-
-
-def date_literals(dates: Iterable[date]) -> str:
-    """Dates as SQL. As Python values they would go through `strftime`, which writes the year 24 as `24`."""
-    return ", ".join(f"DATE'{d.isoformat()}'" for d in sorted(dates))
 
 
 def sync_dates(
@@ -67,7 +56,7 @@ def sync_dates(
         if not differing:
             return Written(table.full_name)
         rows = expected.where(date_in(differing))
-        by_date(rows).write.format("delta").mode("overwrite").option(
+        table.laid_out(rows).write.format("delta").mode("overwrite").option(
             "replaceWhere", f"date IN ({date_literals(differing)})"
         ).save(lake.path(table))
         return Written(table.full_name, sum(new[d][0] for d in differing if d in new), differing)
@@ -76,7 +65,7 @@ def sync_dates(
 
 
 def _first_load(lake: Lake, table: Table, expected: DataFrame, laid_by_date: bool = False) -> Written:
-    rows = expected if laid_by_date else by_date(expected) if table.partition_by else expected.coalesce(1)
+    rows = expected if laid_by_date else table.laid_out(expected)
     lake.append(table, rows)
     snapshot = lake.snapshot(table)
     if not table.partition_by:
@@ -134,9 +123,8 @@ def sync_keys(lake: Lake, table: Table, expected: DataFrame, scope: DataFrame | 
 
 def overwrite(lake: Lake, table: Table, expected: DataFrame) -> Written:
     """Replace the whole table without reading it: the way back when its files are gone or it was edited."""
-    rows = by_date(expected) if table.partition_by else expected.coalesce(1)
     lake.recreate(table)
-    lake.append(table, rows)
+    lake.append(table, table.laid_out(expected))
     snapshot = lake.snapshot(table)
     dates = {date.fromisoformat(p["date"]) for p in snapshot.partitions()} if table.partition_by else set()
     return Written(table.full_name, snapshot.count(), dates)

@@ -117,6 +117,25 @@ def line_key() -> SparkColumn:
     return F.concat_ws("#", "file", F.col("ordinal").cast("string"))
 
 
+def unreadable(column: str, text: str, *, optional: bool = False) -> Rule:
+    """`<column>_unreadable`: nothing was read from the column `text`; `optional`: only where something stands there."""
+    broken = F.col(column).isNull()
+    if optional:
+        broken = broken & F.col(text).isNotNull()
+    return Rule(f"{column}_unreadable", broken, unreadable_text(column, F.col(text)), fixed=True)
+
+
+def configured_version(source: Source) -> SparkColumn:
+    """Version time of a source that has none unless `version` names its column."""
+    return F.col(source.version) if source.version else F.lit(None).cast("timestamp")
+
+
+def version_unreadable(source: Source) -> Rule:
+    """Where `version` names a column, a record without it could not be ordered."""
+    broken = F.lit(bool(source.version)) & F.col("version_time").isNull()
+    return Rule("version_unreadable", broken, F.lit("version column missing or unreadable"), fixed=True)
+
+
 def unreadable_text(what: str, text: SparkColumn) -> SparkColumn:
     """A message like `quantity: 'abc' cannot be read`."""
     return F.concat(

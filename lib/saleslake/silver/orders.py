@@ -17,6 +17,7 @@ from saleslake.silver.contract import (
     Entity,
     judged,
     severities,
+    unreadable,
     unreadable_text,
 )
 from saleslake.silver.reading import LINEAGE, Fields
@@ -185,24 +186,9 @@ def _rules(settings: Settings, keeps_other_lines: bool) -> list[Rule]:
     )
     total_text = F.coalesce(total.cast(TOTAL).cast("string"), F.lit("total, which is too large"))
     return [
-        Rule(
-            "created_at_unreadable",
-            F.col("created_at").isNull(),
-            unreadable_text("created_at", F.col("created_text")),
-            fixed=True,
-        ),
-        Rule(
-            "updated_at_unreadable",
-            F.col("updated_at").isNull() & F.col("updated_text").isNotNull(),
-            unreadable_text("updated_at", F.col("updated_text")),
-            fixed=True,
-        ),
-        Rule(
-            "currency_unreadable",
-            F.col("currency").isNull(),
-            unreadable_text("currency", F.col("currency_text")),
-            fixed=True,
-        ),
+        unreadable("created_at", "created_text"),
+        unreadable("updated_at", "updated_text", optional=True),
+        unreadable("currency", "currency_text"),
         Rule(
             "number_overflow",
             amount_overflow | F.exists(lines, lambda line: line["overflow"]),

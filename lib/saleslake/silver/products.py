@@ -8,7 +8,16 @@ from pyspark.sql import functions as F
 from saleslake import values
 from saleslake.config import Settings, Source
 from saleslake.rules import Rule, RuleInfo
-from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, READING_RULES, Entity, judged, severities
+from saleslake.silver.contract import (
+    CDF,
+    LINEAGE_COLUMNS,
+    READING_RULES,
+    Entity,
+    configured_version,
+    judged,
+    severities,
+    version_unreadable,
+)
 from saleslake.silver.reading import LINEAGE, Fields
 from saleslake.table import MONEY, STRING, Column, Table
 
@@ -61,23 +70,21 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
         values.currency(F.col("currency")).alias("currency"),
         values.timestamp(F.col("updated_at"), source.date_formats, source.time_zone).alias("updated_at"),
     )
-    version = F.col(source.version) if source.version else F.lit(None).cast("timestamp")
     problem = F.col("price_problem")
     rules = [
         Rule("number_overflow", problem.eqNullSafe(F.lit("overflow")), F.lit("price: does not fit"), fixed=True),
-        Rule(
-            "version_unreadable",
-            F.lit(bool(source.version)) & F.col("version_time").isNull(),
-            F.lit("version column missing or unreadable"),
-            fixed=True,
-        ),
+        version_unreadable(source),
         Rule("price_unreadable", problem.eqNullSafe(F.lit("unreadable")), F.lit("price: is no number")),
         Rule("price_missing", F.col("price").isNull() & problem.isNull(), F.lit("price: missing"), "warn"),
         Rule("negative_price", F.col("price") < 0, F.lit("price: below zero"), "warn"),
         Rule("rounded", F.col("price_rounded"), F.lit("price: more digits than are kept"), "warn"),
     ]
     return judged(
-        typed.withColumn("version_time", version), F.col("sku"), rules, TABLE, severities("products", source, settings)
+        typed.withColumn("version_time", configured_version(source)),
+        F.col("sku"),
+        rules,
+        TABLE,
+        severities("products", source, settings),
     )
 
 

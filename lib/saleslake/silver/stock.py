@@ -15,6 +15,7 @@ from saleslake.silver.contract import (
     Entity,
     judged,
     severities,
+    unreadable,
     unreadable_text,
 )
 from saleslake.silver.reading import LINEAGE, Fields
@@ -65,12 +66,7 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
     )
     overflow = F.col("on_hand_problem").eqNullSafe(F.lit("overflow"))
     rules = [
-        Rule(
-            "counted_at_unreadable",
-            F.col("counted_at").isNull(),
-            unreadable_text("counted_at", F.col("counted_text")),
-            fixed=True,
-        ),
+        unreadable("counted_at", "counted_text"),
         Rule(
             "quantity_unreadable",
             F.col("on_hand").isNull() & ~overflow,

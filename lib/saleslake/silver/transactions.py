@@ -14,10 +14,13 @@ from saleslake.silver.contract import (
     LINEAGE_COLUMNS,
     READING_RULES,
     Entity,
+    configured_version,
     judged,
     line_key,
     severities,
+    unreadable,
     unreadable_text,
+    version_unreadable,
 )
 from saleslake.silver.reading import LINEAGE, Fields
 from saleslake.table import BOOLEAN, DATE, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
@@ -112,18 +115,17 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
         values.timestamp(F.col("updated_at"), source.date_formats, source.time_zone).alias("updated_at"),
         F.lit(by_line).alias("keyed_by_line"),
     )
-    version = F.col(source.version) if source.version else F.lit(None).cast("timestamp")
-    typed = typed.withColumns({"version_time": version, "date": F.to_date("sale_date")})
+    typed = typed.withColumns({"version_time": configured_version(source), "date": F.to_date("sale_date")})
     return judged(
         typed,
         F.col("transaction_key"),
-        _rules(bool(source.version)),
+        _rules(source),
         TABLE,
         severities("transactions", source, settings),
     )
 
 
-def _rules(has_version: bool) -> list[Rule]:
+def _rules(source: Source) -> list[Rule]:
     def problem(name: str, kind: str) -> SparkColumn:
         return F.col(f"{name}_problem").eqNullSafe(F.lit(kind))
 
@@ -140,18 +142,8 @@ def _rules(has_version: bool) -> list[Rule]:
     zero = F.coalesce(F.col("total_price") == 0, F.lit(False)) | F.coalesce(F.col("unit_price") == 0, F.lit(False))
     rounded = F.col("quantity_rounded") | F.col("total_price_rounded") | F.col("unit_price_rounded")
     return [
-        Rule(
-            "sale_date_unreadable",
-            F.col("sale_date").isNull(),
-            unreadable_text("sale_date", F.col("sale_date_text")),
-            fixed=True,
-        ),
-        Rule(
-            "currency_unreadable",
-            F.col("currency").isNull(),
-            unreadable_text("currency", F.col("currency_text")),
-            fixed=True,
-        ),
+        unreadable("sale_date", "sale_date_text"),
+        unreadable("currency", "currency_text"),
         Rule(
             "quantity_unreadable",
             F.col("quantity").isNull() & ~problem("quantity", "overflow"),
@@ -159,12 +151,7 @@ def _rules(has_version: bool) -> list[Rule]:
             fixed=True,
         ),
         Rule("number_overflow", overflow, F.lit("a number that does not fit"), fixed=True),
-        Rule(
-            "version_unreadable",
-            F.lit(has_version) & F.col("version_time").isNull(),
-            F.lit("version column missing or unreadable"),
-            fixed=True,
-        ),
+        version_unreadable(source),
         Rule(
             "price_unreadable",
             problem(prices[0], "unreadable") | problem(prices[1], "unreadable"),

@@ -7,15 +7,17 @@ from pyspark.sql import functions as F
 
 from saleslake import values
 from saleslake.config import Settings, Source
-from saleslake.rules import Rule, RuleInfo
+from saleslake.rules import RuleInfo
 from saleslake.silver.contract import (
     CDF,
     LINEAGE_COLUMNS,
     READING_RULES,
     Entity,
+    configured_version,
     judged,
     severities,
-    unreadable_text,
+    unreadable,
+    version_unreadable,
 )
 from saleslake.silver.reading import LINEAGE, Fields
 from saleslake.table import STRING, TIMESTAMP, Column, Table
@@ -65,23 +67,16 @@ def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
         values.timestamp(F.col("updated_at"), source.date_formats, source.time_zone).alias("updated_at"),
         values.trimmed(F.col("country")).alias("country"),
     )
-    version = F.col(source.version) if source.version else F.lit(None).cast("timestamp")
     rules = [
-        Rule(
-            "created_at_unreadable",
-            F.col("created_at").isNull() & F.col("created_text").isNotNull(),
-            unreadable_text("created_at", F.col("created_text")),
-            fixed=True,
-        ),
-        Rule(
-            "version_unreadable",
-            F.lit(bool(source.version)) & F.col("version_time").isNull(),
-            F.lit("version column missing or unreadable"),
-            fixed=True,
-        ),
+        unreadable("created_at", "created_text", optional=True),
+        version_unreadable(source),
     ]
     return judged(
-        typed.withColumn("version_time", version), F.col("user_id"), rules, TABLE, severities("users", source, settings)
+        typed.withColumn("version_time", configured_version(source)),
+        F.col("user_id"),
+        rules,
+        TABLE,
+        severities("users", source, settings),
     )
 
 
