@@ -5,13 +5,13 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Commands find the environment's Spark and Python, whatever else is on the machine.
 RUN := env -u SPARK_HOME PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
-SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py lib/saleslake/machine.py tools/bootstrap.py
+SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py lib/saleslake/jars.py lib/saleslake/machine.py tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint types all bench clean lock
+.PHONY: help install run stream simulate kafka test chaos lint types all bench bench-stream clean lock
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.ready ## set up .venv: pinned libraries, Delta's JARs, Spark's configuration
 
@@ -30,8 +30,20 @@ $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
 run: $(VENV)/.ready ## run the batch on the sample data, its APIs served on a local port (ARGS="--full-refresh" …)
 	@$(RUN) saleslake run --demo $(ARGS)
 
+stream: $(VENV)/.ready ## run the streaming job on data/events until Ctrl-C (ARGS="--source kafka" …)
+	@$(RUN) saleslake stream $(ARGS)
+
+simulate: $(VENV)/.ready ## send simulated events (ARGS="--to files --events 20000 --seed 7" …)
+	@$(RUN) saleslake simulate $(ARGS)
+
+kafka: $(VENV)/.ready ## a Kafka broker on 127.0.0.1:9092 until Ctrl-C (ARGS="--port 9092 --partitions 3")
+	@$(RUN) python -m tools.kafka_broker --port 9092 --topic saleslake-events --partitions 3 --data data/kafka $(ARGS)
+
 test: $(VENV)/.ready-dev ## run the tests (ARGS="-k name" …)
 	@$(RUN) python -m pytest $(ARGS)
+
+chaos: $(VENV)/.ready-dev ## kill runs at every fault point and compare the tables; tens of minutes (ARGS="--sources files")
+	@$(RUN) python -m tests.chaos $(ARGS)
 
 lint: $(VENV)/.ready-dev ## ruff: style and format
 	@$(RUN) ruff check .
@@ -44,6 +56,9 @@ all: install lint types test ## everything CI checks
 
 bench: $(VENV)/.ready-bench ## benchmark against pandas, Polars and DuckDB (ARGS="--orders 1000000")
 	@$(RUN) python -m benchmarks.run $(ARGS)
+
+bench-stream: $(VENV)/.ready ## events a second on a backlog, and latency at a steady rate (ARGS="--events 1000000")
+	@$(RUN) python -m benchmarks.stream $(ARGS)
 
 lock: ## pin the versions of pyproject.toml anew, with hashes (needs uv)
 	@tools/lock.sh

@@ -64,7 +64,7 @@ def _measure(tool: str, data: Path, increment: Path, work: Path) -> dict[str, An
         command = [str(HERE / f"rival_{tool}.py"), "--input", str(data), "--output", str(work)]
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=PROJECT_ROOT)
-    peak = _Peak(process.pid)
+    peak = Peak(process.pid)
     stdout, _ = process.communicate()
     peak.stop()
     if process.returncode:
@@ -73,7 +73,7 @@ def _measure(tool: str, data: Path, increment: Path, work: Path) -> dict[str, An
     return {**line, "wall": time.perf_counter() - started, "peak_mb": peak.megabytes}
 
 
-class _Peak:
+class Peak:
     """Greatest resident memory of a process and all its descendants, sampled."""
 
     def __init__(self, pid: int):
@@ -85,6 +85,10 @@ class _Peak:
         while not self._ended:
             self.megabytes = max(self.megabytes, _resident(self.pid) // 2**20)
             time.sleep(0.2)
+
+    def now(self) -> int:
+        """Resident memory at this moment, in MB."""
+        return _resident(self.pid) // 2**20
 
     def stop(self) -> None:
         self._ended = True

@@ -82,10 +82,10 @@ def verify(lake: Lake) -> Proof:
 def states(lake: Lake, entity: Entity) -> DataFrame | None:
     """Every landed record of an entity and what it should be: (record_id, source, state). None if nothing landed."""
     sources = [s for s, settings in lake.settings.sources.items() if settings.entity == entity.name]
-    landed = [s for s in sources if lake.exists(bronze.table_of(s))]
+    landed = [s for s in sources if lake.exists(bronze.holding(lake, s))]
     if not landed:
         return None
-    frames = [step.cleaned(lake, s, lake.read(bronze.table_of(s))) for s in landed]
+    frames = [step.cleaned(lake, s, bronze.rows(lake, s)) for s in landed]
     files = [f for s in landed if (f := step.touched_files(lake, s, None)) is not None]
     cleaned = reduce(DataFrame.unionByName, frames)
     valid = cleaned.where(F.size("reasons") == 0).select(
@@ -116,7 +116,11 @@ def _prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
     sources = [s for s, settings in lake.settings.sources.items() if settings.entity == entity.name]
     landed = reduce(
         DataFrame.unionByName,
-        [bronze.records(lake, s).select("record_id", "source") for s in sources if lake.exists(bronze.table_of(s))],
+        [
+            bronze.records(lake, s).select("record_id", "source")
+            for s in sources
+            if lake.exists(bronze.holding(lake, s))
+        ],
     )
     applied = _stored(lake, entity, "applied")
     rejected = _stored(lake, entity, "quarantined")

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from saleslake import faults
 from saleslake.lake import Lake
 from saleslake.landing import Unit, from_micros, iso
 from saleslake.table import DATE, LONG, STRING, TIMESTAMP, Column, Table
@@ -27,8 +28,13 @@ HASH_LENGTH = 32
 """Hex digits kept of SHA-256 in `content_hash`: 128 bits, collision-free in practice, half the bytes."""
 
 
+EVENTS = "events"
+"""The bronze table of everything the streaming job brings: one commit a micro-batch, whatever types of event are in it."""
+
+
 def table_of(source: str) -> Table:
-    """The bronze table of a source."""
+    """The bronze table of a source by its name; `EVENTS` for those of the stream."""
+    stream_time = Column("stream_time", TIMESTAMP, "greatest event time landed in earlier commits, UTC")
     return Table(
         layer="bronze",
         name=source,
@@ -50,6 +56,7 @@ def table_of(source: str) -> Table:
                 STRING,
                 "why no text could be read from its bytes: undecodable, unclosed_quote, document_invalid",
             ),
+            *((stream_time,) if source == EVENTS else ()),
             Column("landed_date", DATE, "date of landed_at, UTC", nullable=False),
         ),
         partition_by=("landed_date",),
@@ -58,6 +65,21 @@ def table_of(source: str) -> Table:
         properties={"delta.appendOnly": "true", "delta.enableChangeDataFeed": "true"},
         statistics=("kind",),
     )
+
+
+def holding(lake: Lake, source: str) -> Table:
+    """The bronze table that holds a source's records."""
+    return table_of(EVENTS if lake.settings.sources[source].is_stream else source)
+
+
+def rows(lake: Lake, source: str, version: int | None = None) -> DataFrame:
+    """What bronze holds of a source, control rows included where it has a table of its own."""
+    return of_source(lake, source, lake.read(holding(lake, source), version))
+
+
+def of_source(lake: Lake, source: str, rows: DataFrame) -> DataFrame:
+    """Those of a bronze table's rows that are the source's."""
+    return rows.where(F.col("source") == source) if lake.settings.sources[source].is_stream else rows
 
 
 # --- control rows ----------------------------------------------------------------------------------
@@ -86,11 +108,11 @@ def controls(lake: Lake, source: str) -> list[Control]:
     table = table_of(source)
     if not lake.exists(table):
         return []
-    rows = lake.query(
+    found_rows = lake.query(
         "select raw, epoch_us(landed_at) from t where kind = 'window' order by landed_at, record_id", t=table
     ).fetchall()
     found = []
-    for raw, landed_at in rows:
+    for raw, landed_at in found_rows:
         content = json.loads(raw)
         content["fields"] = tuple(content.get("fields", ()))
         found.append(Control(landed_at=from_micros(landed_at), **content))
@@ -187,11 +209,13 @@ def append(lake: Lake, source: str, staging: Staging) -> None:
             frame = with_identity(lake.spark.read.parquet(str(staging.folder / name))).select(*table.select())
             frames.append(frame.coalesce(1) if repartition else frame)
     rows = frames[0] if len(frames) == 1 else frames[0].unionByName(frames[1])
+    faults.reached("before_bronze", lake.session)
     lake.append(table, rows)
+    faults.reached("after_bronze", lake.session)
 
 
-def with_identity(staged: DataFrame) -> DataFrame:
-    """Adds record_id, content_hash and landed_date. Grain unchanged."""
+def with_identity(staged: DataFrame, *others: str) -> DataFrame:
+    """Adds record_id, content_hash and landed_date, and keeps `others`. Grain unchanged."""
     content = F.when(F.col("header").isNull(), F.col("raw")).otherwise(F.concat_ws("\n", "header", "raw"))
     return staged.select(
         "kind",
@@ -206,6 +230,7 @@ def with_identity(staged: DataFrame) -> DataFrame:
         "run_id",
         "defect",
         F.to_date("landed_at").alias("landed_date"),
+        *others,
     )
 
 
@@ -216,4 +241,4 @@ def content_hash(raw: str) -> str:
 
 def records(lake: Lake, source: str) -> DataFrame:
     """All records of a source, without control rows."""
-    return lake.read(table_of(source)).where(F.col("kind") == "record")
+    return rows(lake, source).where(F.col("kind") == "record")

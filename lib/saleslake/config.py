@@ -30,6 +30,7 @@ from saleslake.config_source import Auth as Auth
 from saleslake.config_source import Severity as Severity
 from saleslake.config_source import Source as Source
 from saleslake.config_source import Strict
+from saleslake.config_stream import Stream as Stream
 from saleslake.errors import ConfigError as ConfigError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     run: Run = Run()
     gold: Gold = Gold()
     spark: Spark = Spark()
+    stream: Stream = Stream()
     channels: dict[str, str] = {}
     """Spelling of a channel (compared without case, spaces, `-` and `_`) to its name."""
     rules: dict[str, dict[str, Severity]] = {}

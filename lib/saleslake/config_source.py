@@ -71,7 +71,12 @@ class Source(Strict):
 
     entity: str
     """Which silver table it feeds: orders, transactions, users, products, stock, or one of your own."""
-    format: Literal["csv", "json", "jsonl", "api"]
+    format: Literal["csv", "json", "jsonl", "api", "events", "events_csv"]
+    """`events` and `events_csv` are what the streaming job brings: JSON or CSV lines of one type of event."""
+    event_type: str = ""
+    """events: value of the stream's type field that names these events; default: the entity's name without its s."""
+    columns: list[str] = []
+    """events_csv: the column names of a line that comes without a header."""
     path: list[str] = []
     """Files, folders or globs (csv, json, jsonl). A folder means every file in it."""
     api: Api | None = None
@@ -149,11 +154,27 @@ class Source(Strict):
     def _has_a_place(self) -> Source:
         if self.format == "api" and self.api is None:
             raise ValueError("format 'api' needs an [api] table with a url")
+        if self.is_stream:
+            if self.key == "line":
+                raise ValueError("key 'line' is for files whose rows have no key; events need one")
+            if self.format == "events_csv" and not self.columns:
+                raise ValueError("format 'events_csv' needs columns, the names of a line's cells in order")
+            return self
         if self.format != "api" and not self.path:
             raise ValueError(f"format {self.format!r} needs a path")
         if self.format == "api" and self.key == "line":
             raise ValueError("key 'line' is for files whose rows have no key; an API's records need one")
         return self
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the streaming job lands it, and the batch only decides what has landed."""
+        return self.format in ("events", "events_csv")
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether its records are lines of a CSV, to be read beside a header."""
+        return self.format in ("csv", "events_csv")
 
     @property
     def is_incremental(self) -> bool:

@@ -42,10 +42,11 @@ def run_job(
     check: Callable[[Settings], object] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
     show: Callable[[Lake, Summary, float], None] | None = None,
+    conf: Callable[[Settings], dict[str, str]] = lambda _: {},
 ) -> int:
     """Do `work` as one run of the batch. Returns the exit code; errors are one line on stderr.
 
-    `check` looks at the settings before anything is written and raises ConfigError.
+    `check` looks at the settings before anything is written and raises ConfigError; `conf` adds settings of the session.
     """
     try:
         settings = open_settings(config_path)
@@ -61,7 +62,7 @@ def run_job(
     error: BaseException | None = None
     try:
         say("starting Spark")
-        lake.session = build_session(settings, f"saleslake {command}", lake.run_id)
+        lake.session = build_session(settings, f"saleslake {command}", lake.run_id, conf(settings))
         work(batch)
         raise_failures(batch.summary)
     except KeyboardInterrupt:
@@ -161,13 +162,16 @@ def chosen_sources(settings: Settings, wanted: Sequence[str] | None, api: bool |
         if name not in settings.sources:
             raise ConfigError(f"--source {name}: no such source; there are: {', '.join(settings.sources)}")
         format_ = settings.sources[name].format
+        if api is not None and settings.sources[name].is_stream:
+            raise ConfigError(f"--source {name}: its format is {format_!r}, so it is landed by streaming/stream.py")
         if api is not None and (format_ == "api") != api:
             right = "land_api.py" if format_ == "api" else "land_files.py"
             raise ConfigError(f"--source {name}: its format is {format_!r}, so it is landed by jobs/{right}")
     return [
         name
         for name, source in settings.sources.items()
-        if (not wanted or name in wanted) and (api is None or (source.format == "api") == api)
+        if (not wanted or name in wanted)
+        and (api is None or ((source.format == "api") == api and not source.is_stream))
     ]
 
 

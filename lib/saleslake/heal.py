@@ -95,7 +95,7 @@ def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> st
 def check_bronze(lake: Lake, sources: Iterable[str]) -> None:
     """Raise TableError if a bronze table lost files: nothing below it can bring them back by itself."""
     for source in sources:
-        table = bronze.table_of(source)
+        table = bronze.holding(lake, source)
         if lake.exists(table) and (lost := missing_files(lake, table)):
             raise TableError(
                 f"{table.full_name}: {len(lost)} data file(s) missing, e.g. {lost[0]}: restore them from a backup, or "

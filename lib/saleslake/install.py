@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +10,7 @@ import time
 from pathlib import Path
 
 from saleslake.config import PROJECT_ROOT
+from saleslake.jars import install_jars, installed, read_lock, sha256
 from saleslake.machine import class_archive, empty_conf_dir, file_system, heap_megabytes, java_executable, jvm_options
 
 _LOCK = PROJECT_ROOT / "conf" / "jars.lock"
@@ -22,65 +21,17 @@ def main() -> int:
     import pyspark
 
     spark_home = Path(pyspark.__file__).parent
-    coordinates, pinned = _read_lock()
+    lock = read_lock(_LOCK)
     try:
-        _install_jars(spark_home / "jars", coordinates, pinned)
+        if not installed(lock, spark_home / "jars"):
+            with _Said("resolving JARs (Delta Lake, Kafka)"):
+                install_jars(lock, spark_home / "jars")
         _write_configuration(spark_home)
         _archive_classes(spark_home)
     except (OSError, RuntimeError) as e:
         print(f"error: {e}", file=sys.stderr)
         return 1
     return 0
-
-
-def _read_lock() -> tuple[list[str], dict[str, str]]:
-    """(Maven coordinates, file name → SHA-256)."""
-    coordinates, pinned = [], {}
-    for line in _LOCK.read_text().splitlines():
-        first, _, second = line.strip().partition(" ")
-        if first == "coordinate":
-            coordinates.append(second.strip())
-        elif first and not first.startswith("#"):
-            pinned[second.strip()] = first
-    return coordinates, pinned
-
-
-# --- JARs ------------------------------------------------------------------------------------------
-
-
-def _install_jars(folder: Path, coordinates: list[str], pinned: dict[str, str]) -> None:
-    """Resolve with the Ivy that Spark carries, so that its settings (mirrors, proxies) hold; keep what is pinned."""
-    if all(_sha256(folder / name) == sha for name, sha in pinned.items()):
-        return
-    with tempfile.TemporaryDirectory() as ivy, _Said("resolving JARs (Delta Lake)"):
-        program = Path(ivy) / "nothing.py"
-        program.write_text("")
-        done = subprocess.run(
-            [
-                _bin("spark-submit"),
-                "--packages",
-                ",".join(coordinates),
-                "--conf",
-                f"spark.jars.ivy={ivy}",
-                str(program),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for name, sha in pinned.items():
-            found = Path(ivy) / "jars" / name
-            if not found.exists():
-                raise RuntimeError(
-                    f"Maven did not give {name} of {', '.join(coordinates)}; no network, or a mirror without it?\n{_tail(done)}"
-                )
-            if _sha256(found) != sha:
-                raise RuntimeError(f"{name}: SHA-256 {_sha256(found)} is not the pinned {sha} of {_LOCK}; refused")
-            shutil.copy(found, folder / name)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 # --- configuration ---------------------------------------------------------------------------------
@@ -111,7 +62,7 @@ def _archive_classes(spark_home: Path) -> None:
     A failure costs seconds at each start and nothing else, so it does not fail the set-up.
     """
     archive, made_for = class_archive(spark_home), empty_conf_dir(spark_home).with_name("classes.made-for")
-    mark = f"{os.path.realpath(java_executable() or '')} {_sha256(_LOCK)}"
+    mark = f"{os.path.realpath(java_executable() or '')} {sha256(_LOCK)}"
     if archive.exists() and made_for.exists() and made_for.read_text() == mark:
         return
     archive.unlink(missing_ok=True)
@@ -126,10 +77,6 @@ def _archive_classes(spark_home: Path) -> None:
 
 
 # --- helpers ---------------------------------------------------------------------------------------
-
-
-def _bin(name: str) -> str:
-    return str(Path(sys.executable).parent / name)
 
 
 def _tail(done: subprocess.CompletedProcess[str], characters: int = 1500) -> str:

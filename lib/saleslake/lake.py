@@ -65,11 +65,10 @@ class Lake:
         return self.folder("tables", table.layer, table.name)
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """The writer lock `name` (`silver`, `gold`, `landing-<source>`), bounded by `run.lock_timeout_seconds`."""
-        with writer_lock(
-            self.spark, self.folder("locks"), name, f"run {self.run_id}", self.settings.run.lock_timeout_seconds
-        ):
+    def lock(self, name: str, timeout_seconds: float | None = None) -> Iterator[None]:
+        """The writer lock `name` (`silver`, `gold`, `landing-<source>`), bounded by `run.lock_timeout_seconds` unless told otherwise."""
+        timeout = self.settings.run.lock_timeout_seconds if timeout_seconds is None else timeout_seconds
+        with writer_lock(self.spark, self.folder("locks"), name, f"run {self.run_id}", timeout):
             yield
 
     # --- without a JVM -----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -119,6 +120,12 @@ class LandingZone:
         """Every unit of a source by its manifest, oldest first."""
         found = [self._read(path) for path in (self.folder / source).glob(f"*/*{MANIFEST}")]
         return sorted(found, key=lambda u: (u.landed_at, u.unit))
+
+    def units_of_runs(self, source: str) -> Iterator[list[Unit]]:
+        """Every unit of a source, a list a run, the latest run first."""
+        folder = self.folder / source
+        for run in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
+            yield [self._read(path) for path in run.glob(f"*{MANIFEST}")]
 
     @staticmethod
     def _read(path: Path) -> Unit:

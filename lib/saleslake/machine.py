@@ -51,10 +51,13 @@ def empty_conf_dir(spark_home: Path) -> Path:
 
 
 def file_system(spark_home: Path) -> dict[str, str]:
-    """Spark's local file system, where its JAR is installed: Hadoop's own starts two `chmod` processes a file written."""
+    """Spark's local file system, where its JAR is installed: Hadoop's own starts two `chmod` processes a file written.
+
+    It is one of the kind that the state store of streaming insists on, with checksums, which `build_session` turns off.
+    """
     if not any((spark_home / "jars").glob("*hadoop-bare-naked-local-fs*.jar")):
         return {}
-    return {"spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.NakedLocalFileSystem"}
+    return {"spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"}
 
 
 def jvm_options(spark_home: Path, archive_option: str = "SharedArchiveFile") -> list[str]:

@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from saleslake import bronze, checks, heal
+from saleslake import bronze, checks, faults, heal
 from saleslake.errors import ConfigError
 from saleslake.fingerprint import rules_fingerprint
 from saleslake.gold import refresh as gold
@@ -48,7 +48,7 @@ class Batch:
     def run(self, window: Window, *, full_refresh: bool = False, refetch: bool = False) -> Summary:
         """The whole batch. What fails at one source is in the summary; what fails a step is raised."""
         self.heal()
-        self.land(list(self.lake.settings.sources), window, refetch=refetch)
+        self.land([name for name, s in self.lake.settings.sources.items() if not s.is_stream], window, refetch=refetch)
         if full_refresh:
             self.full_refresh()
         else:
@@ -144,6 +144,7 @@ class Batch:
 
     def gold(self) -> None:
         """Refresh gold; replace what is damaged."""
+        faults.reached("between_silver_and_gold", self.lake.session)
         with self._timed("gold"):
             damages, _ = heal.inspect(self.lake, gold.TABLES.values(), self.state.load())
             self._announce(damages)

@@ -16,6 +16,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from saleslake import faults
 from saleslake.lake import Lake
 from saleslake.silver import quarantine
 from saleslake.silver.contract import ORDER, Entity
@@ -70,8 +71,10 @@ def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataF
     with lake.lock("silver"), _turns.setdefault(lake.path(entity.table), threading.Lock()):
         if outcome.quarantined:
             insert_rejected(lake, entity, cleaned)
+            faults.reached("after_quarantine", lake.session)
         if outcome.records > outcome.quarantined or current_files is not None:
             _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
+            faults.reached("after_silver_write", lake.session)
     return outcome
 
 

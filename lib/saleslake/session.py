@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyspark
 from pyspark import SparkContext
@@ -36,8 +37,10 @@ _DELTA = {
 }
 
 
-def build_session(settings: Settings, app_name: str = "saleslake", run_id: str = "") -> SparkSession:
-    """The session of this process, started if need be.
+def build_session(
+    settings: Settings, app_name: str = "saleslake", run_id: str = "", extra: dict[str, str] | None = None
+) -> SparkSession:
+    """The session of this process, started if need be. `extra`: settings of one job, which `[spark.conf]` overrides.
 
     Raises ConfigError if no usable Java is found, saying what to install, or if `[spark.conf]` would change results.
     """
@@ -50,7 +53,9 @@ def build_session(settings: Settings, app_name: str = "saleslake", run_id: str =
             raise ConfigError(problem)
     builder = SparkSession.builder.appName(app_name)
     spark_home = Path(pyspark.__file__).parent
-    for name, value in (_tuning() | file_system(spark_home) | _DELTA | settings.spark.conf | _SEMANTICS).items():
+    for name, value in (
+        _tuning() | file_system(spark_home) | _DELTA | (extra or {}) | settings.spark.conf | _SEMANTICS
+    ).items():
         builder = builder.config(name, value)
     if not running and not under_submit:
         builder = builder.master(settings.spark.master or f"local[{cores()}]")
@@ -64,8 +69,18 @@ def build_session(settings: Settings, app_name: str = "saleslake", run_id: str =
             spark = builder.getOrCreate()
     else:
         spark = builder.getOrCreate()
+    _without_checksums(spark)
     spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", signature(run_id))
     return spark
+
+
+def _without_checksums(spark: SparkSession) -> None:
+    """Write and read no `.crc` files on the local disk: they double the files, and what Python writes has none."""
+    jvm: Any = spark._jvm
+    jsc: Any = spark.sparkContext._jsc
+    system = jvm.org.apache.hadoop.fs.FileSystem.get(jvm.java.net.URI.create("file:///"), jsc.hadoopConfiguration())
+    system.setWriteChecksum(False)
+    system.setVerifyChecksum(False)
 
 
 def _check(settings: Settings) -> None:
@@ -90,6 +105,10 @@ def _tuning() -> dict[str, str]:
         "spark.sql.files.openCostInBytes": "1m",
         # Every sort and aggregation takes a page at once; by default 64 MB here, zeroed, however small the data.
         "spark.buffer.pageSize": "4m",
+        # The state of a stream stays out of the heap.
+        "spark.sql.streaming.stateStore.providerClass": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
+        # A batch has hundreds of generated classes; with room for 100 they are compiled anew, 20 ms each, every time.
+        "spark.sql.codegen.cache.maxEntries": "2000",
         # Spark describes every plan, and keeps it, for a UI that nobody looks at.
         "spark.sql.ui.explainMode": "simple",
         "spark.sql.maxPlanStringLength": "2000",

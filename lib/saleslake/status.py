@@ -9,6 +9,7 @@ from deltalake import DeltaTable
 from saleslake import bronze, runlog
 from saleslake.lake import Lake
 from saleslake.serve.duck import connect, tables
+from saleslake.stream import figures
 
 
 def status(lake: Lake) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def status(lake: Lake) -> dict[str, Any]:
         "last_run": _last_run(lake),
         "watermarks": _watermarks(lake),
         "quarantine": _quarantine(lake),
+        "stream": figures.read(lake),
     }
 
 

@@ -1,4 +1,4 @@
-"""`saleslake`: run, status, sql, verify, check, mock-api, generate."""
+"""`saleslake`: run, stream, status, sql, verify, check, mock-api, generate, simulate."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from saleslake import __version__
 from saleslake.cli import render
 from saleslake.cli.common import Verbose, guarded
 from saleslake.cli.material import generate, mock_api
+from saleslake.cli.simulate import simulate
 from saleslake.config import DEFAULT_CONFIG, PROJECT_ROOT
 from saleslake.errors import EXIT_FAILED, EXIT_OK, ConfigError, SaleslakeError, fail
 
@@ -119,6 +121,39 @@ def _serve_sample(stack: ExitStack, config: str | None) -> None:
 
 
 @app.command()
+def stream(
+    config: Config = None,
+    source: Annotated[str | None, typer.Option(help="files, socket or kafka; default: stream.source.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Take what is there, then end.")] = False,
+    trigger: Annotated[
+        str | None, typer.Option(help='How often to look, e.g. "5 seconds"; default: stream.trigger.')
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Events to bronze, silver and gold as they come, until Ctrl-C or SIGTERM. Being killed is harmless."""
+    from saleslake.stream.run import run_stream
+
+    raise typer.Exit(run_stream(config, source=source, once=once, trigger=trigger, verbose=verbose))
+
+
+@app.command()
+def maintain(config: Config = None, verbose: Verbose = False) -> None:
+    """Compact small files of every table and remove those no version of the last 7 days needs. Safe beside run and stream."""
+    from saleslake import logs
+    from saleslake.maintenance import maintain as work_through
+    from saleslake.session import build_session
+
+    def work() -> int:
+        lake = _lake(config)
+        logs.configure(lake.folder("logs"), lake.run_id, verbose=verbose)
+        lake.session = build_session(lake.settings, "saleslake maintain", lake.run_id)
+        render.maintained(work_through(lake))
+        return EXIT_OK
+
+    guarded(work, verbose)
+
+
+@app.command()
 def status(config: Config = None, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Tables, rows, versions, last run, watermarks, quarantine by reason. Starts no JVM."""
     from saleslake.status import status as read_status
@@ -168,22 +203,35 @@ def check(config: Config = None, as_json: AsJson = False, verbose: Verbose = Fal
 
 
 @app.command()
-def verify(config: Config = None, as_json: AsJson = False, verbose: Verbose = False) -> None:
+def verify(
+    config: Config = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Compare the keys named in this file, which `saleslake simulate` wrote, too.")
+    ] = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
     """Prove from the stored tables where every record went, and that gold is what silver says."""
     from saleslake import logs
     from saleslake.accounting import verify as prove
     from saleslake.session import build_session
+    from saleslake.truth_check import compare
 
     def work() -> int:
         lake = _lake(config)
         logs.configure(lake.folder("logs"), lake.run_id, quiet=as_json and not verbose, verbose=verbose)
         lake.session = build_session(lake.settings, "saleslake verify", lake.run_id)
         proof = prove(lake)
+        found = compare(lake, truth.absolute()) if truth else None
+        holds = proof.holds and (found is None or found.holds)
         if as_json:
-            typer.echo(json.dumps({"holds": proof.holds, **asdict(proof)}, default=str))
+            told = {"truth": asdict(found)} if found else {}
+            typer.echo(json.dumps({"holds": holds, **asdict(proof), **told}, default=str))
         else:
             render.proof(proof)
-        return EXIT_OK if proof.holds else EXIT_FAILED
+            for line in found.lines() if found else ():
+                render.out.print(line)
+        return EXIT_OK if holds else EXIT_FAILED
 
     guarded(work, verbose)
 
@@ -205,6 +253,7 @@ def _lake_to_read(config: str | None) -> Lake:
 
 app.command("mock-api")(mock_api)
 app.command()(generate)
+app.command()(simulate)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # imported by whoever made them; a command that reads only wa
     from saleslake.generate import GenerateReport
     from saleslake.ingest.report import Landed
     from saleslake.lake import Lake
+    from saleslake.maintenance import Maintained
     from saleslake.pipeline import Summary
 
 out = Console(highlight=False, soft_wrap=False)
@@ -176,6 +177,45 @@ def status(found: dict[str, Any]) -> None:
         )
     else:
         out.print("no run yet: saleslake run")
+    if found["stream"]:
+        _stream(found["stream"])
+
+
+def _stream(figures: dict[str, Any]) -> None:
+    """How the latest run of the stream is, or was."""
+    state = "running" if figures["running"] else figures["state"]
+    if not figures["running"] and state in ("starting", "running", "stopping"):
+        state = "killed"
+    totals = figures["totals"]
+    out.print(
+        f"stream: {state} ({figures['source']}, process {figures['pid']}) since {figures['started_at']}: "
+        f"{totals['records']:,} events in {totals['batches']:,} batches, {totals['quarantined']:,} quarantined, "
+        f"{totals['left_out']:,} left out, {totals['gold_refreshes']:,} gold refreshes; last heard of {figures['at']}"
+    )
+    table = _grid("query", "rows/s", "batch ms", "lag s", "state", "watermark")
+    for name, query in figures["queries"].items():
+        lag = query.get("event_time_lag_seconds")
+        table.add_row(
+            name,
+            str(query.get("processed_rows_per_second") or "·"),
+            _n(query.get("batch_duration_ms") or 0),
+            "·" if lag is None else f"{lag:,.0f}",
+            _n(query.get("state_rows") or 0),
+            (query.get("watermark") or "·")[:19],
+        )
+    out.print(table)
+    if figures["last_error"]:
+        out.print(f"  last error: {figures['last_error']}")
+
+
+def maintained(results: Sequence[Maintained]) -> None:
+    """What maintenance did, a line a table it changed."""
+    for r in results:
+        if r.skipped:
+            out.print(f"{r.table}: left alone, {r.skipped}")
+        elif r.files_removed:
+            out.print(f"{r.table}: {r.files_removed:,} files made {r.files_added:,}")
+    out.print(f"{sum(not r.skipped for r in results)} tables maintained")
 
 
 def generated(report: GenerateReport, folder: Path) -> None:

@@ -115,13 +115,20 @@ def _with_price(lines: DataFrame, prices: DataFrame) -> DataFrame:
     return joined.withColumn("base_price", F.when(same_currency, F.col("_price"))).drop("_price", "_currency")
 
 
-def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
+def transaction_key() -> list[SparkColumn]:
+    """order_id, line_number and line_file of a row of silver.transactions."""
     by_line = F.col("keyed_by_line")
-    lines = transactions.select(
-        F.lit("transactions").alias("source_system"),
+    return [
         F.col("transaction_id").alias("order_id"),
         F.when(by_line, F.col("ordinal")).otherwise(1).cast(INT).alias("line_number"),
         F.when(by_line, F.col("file")).otherwise("").alias("line_file"),
+    ]
+
+
+def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
+    lines = transactions.select(
+        F.lit("transactions").alias("source_system"),
+        *transaction_key(),
         or_unknown(F.col("customer_id")).alias("user_id"),
         or_unknown(F.col("product_id")).alias("sku"),
         "quantity",

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import partial, reduce
 
 import structlog
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from saleslake import faults
 from saleslake.changes import Change, change_since
 from saleslake.fingerprint import gold_fingerprint
 from saleslake.gold import (
@@ -27,7 +28,9 @@ from saleslake.gold import (
     inventory_valuation,
     product_revenue,
 )
-from saleslake.gold.sync import Written, date_in, overwrite, sync_dates, sync_keys
+from saleslake.gold.sync import Written, date_in, overwrite, sync_changed, sync_dates, sync_keys
+from saleslake.gold.touched import Touched, touched
+from saleslake.gold.unknown import UNKNOWN
 from saleslake.lake import Lake
 from saleslake.parallel import side_by_side
 from saleslake.silver import orders, products, stock, transactions, users
@@ -99,6 +102,7 @@ def refresh(
         if not changes and not damaged and not missing:
             return []
         written = _Refresh(lake, Inputs(lake, pins), changes, damaged | missing, say).run()
+        faults.reached("before_gold_progress", lake.session)
         refreshed = {INPUTS[name].full_name: pin for name, pin in pins.items()}
         file.update(lambda state: state.__dict__.update(refreshed=refreshed, gold=decided_by))
         for result in written:
@@ -115,23 +119,37 @@ class _Refresh:
         self, lake: Lake, inputs: Inputs, changes: dict[str, Change], broken: frozenset[str], say: Callable[[str], None]
     ):
         self.lake, self.inputs, self.changes, self.broken, self.say = lake, inputs, changes, broken, say
+        self._products_stay = False
 
     def run(self) -> list[Written]:
         sales_changed = bool({"orders", "transactions"} & self.changes.keys())
-        dates = self._dirty_dates()
+        self.touched = self._touched()
+        dates = self.touched.dates if self.touched else self._dirty_dates()
         written: list[Written] = []
-        for stage in self._stages(dates, sales_changed):
-            steps = [
-                partial(self._say_and_do, table, step)
-                for table, needed, step in stage
-                if needed or table.full_name in self.broken
-            ]
-            written += side_by_side(steps)
+        try:
+            for stage in self._stages(dates, sales_changed):
+                steps = [
+                    partial(self._say_and_do, table, step)
+                    for table, needed, step in stage
+                    if needed or table.full_name in self.broken
+                ]
+                written += side_by_side(steps)
+        finally:
+            if self.touched:
+                self.touched.release()
         return written
+
+    def _touched(self) -> Touched | None:
+        """The changed sales one by one, where they are known, are few, and gold is sound enough to be told only them."""
+        if self.broken or ("products" in self.changes and self._dates_at_changed_prices(self.changes["products"])):
+            return None
+        return touched(self.changes, {name: self.inputs.silver(name).limit(0) for name in ("orders", "transactions")})
 
     def _say_and_do(self, table: Table, step: Callable[[], Written]) -> Written:
         self.say(table.full_name)
-        return step()
+        written = step()
+        faults.reached("after_gold_write", self.lake.session)
+        return written
 
     def _stages(self, dates: set[date] | None, sales: bool) -> list[list[tuple[Table, bool, Callable[[], Written]]]]:
         """(table, is it touched, how to bring it up to date); a stage reads what the stages before it wrote."""
@@ -145,8 +163,8 @@ class _Refresh:
         )
         return [
             [
-                (fact, some, lambda: self._by_date(fact, self.inputs.fact, dates, self._sales_lie_by_date())),
-                (orders_, some, lambda: self._by_date(orders_, self._dim_order, dates, self._sales_lie_by_date())),
+                (fact, some, lambda: self._sync_fact(dates)),
+                (orders_, some, lambda: self._sync_dim_order(dates)),
             ],
             [
                 (revenue, some, lambda: self._by_date(revenue, lambda d: product_revenue.build(self._fact(d)), dates)),
@@ -156,30 +174,17 @@ class _Refresh:
                     lambda: self._by_date(channels, lambda d: channel_performance.build(self._fact(d)), dates),
                 ),
                 (customer_purchase_frequency.TABLE, some, self._frequency),
-                (dim_date.TABLE, some, lambda: self._by_key(dim_date.TABLE, dim_date.build(self._sold_dates()))),
-                (
-                    dim_user.TABLE,
-                    sales or "users" in self.changes,
-                    lambda: self._by_key(
-                        dim_user.TABLE, dim_user.build(self.inputs.silver("users"), self._sold("user_id"))
-                    ),
-                ),
+                (dim_date.TABLE, some, self._sync_dim_date),
+                (dim_user.TABLE, sales or "users" in self.changes, self._sync_dim_user),
             ],
             [
-                (
-                    dim_product.TABLE,
-                    some or catalogue,
-                    lambda: self._by_key(
-                        dim_product.TABLE,
-                        dim_product.build(self.inputs.prices(), self.lake.read(revenue).select("sku")),
-                    ),
-                ),
+                (dim_product.TABLE, some or catalogue, self._sync_dim_product),
             ],
             [
                 (
                     inventory_valuation.TABLE,
                     some or catalogue or "stock" in self.changes,
-                    lambda: self._by_key(inventory_valuation.TABLE, self._inventory()),
+                    self._sync_inventory,
                 ),
             ],
         ]
@@ -245,18 +250,106 @@ class _Refresh:
     def _dim_order(self, dates: set[date] | None) -> DataFrame:
         return dim_order.build(self.inputs.silver("orders", dates))
 
+    def _sync_fact(self, dates: set[date] | None) -> Written:
+        found = self.touched
+        if found is None:
+            return self._by_date(fact_sales.TABLE, self.inputs.fact, dates, self._sales_lie_by_date())
+        rule = self.lake.settings.gold.missing_item_price
+        expected = fact_sales.build(found.orders, found.transactions, self.inputs.prices(), rule)
+        return sync_changed(self.lake, fact_sales.TABLE, expected, found.lines_of, found.dates, found.only_new)
+
+    def _sync_dim_order(self, dates: set[date] | None) -> Written:
+        found = self.touched
+        if found is None:
+            return self._by_date(dim_order.TABLE, self._dim_order, dates, self._sales_lie_by_date())
+
+        def of_changed(stored: DataFrame) -> DataFrame:
+            return stored.join(F.broadcast(found.order_ids), "order_id", how="left_semi")
+
+        expected = dim_order.build(found.orders)
+        return sync_changed(self.lake, dim_order.TABLE, expected, of_changed, found.dates, found.only_new)
+
+    def _sync_dim_date(self) -> Written:
+        """Days are partition values, so the logs alone tell whether there is anything to do."""
+        table = dim_date.TABLE
+        if table.full_name not in self.broken and self.lake.exists(table):
+            there = self.lake.query("select date from t", t=table).fetchall()
+            if {row[0] for row in there} == self._days_sold():
+                return Written(table.full_name)
+        days = self.lake.spark.createDataFrame([(d,) for d in sorted(self._days_sold())], "date date")
+        return self._by_key(table, dim_date.build(days))
+
+    def _sync_dim_user(self) -> Written:
+        users_, table = self.inputs.silver("users"), dim_user.TABLE
+        if self._is_out_of_reach(table, "users", lambda found: (found.customers, found.customers_sold)):
+            return Written(table.full_name)
+        scope = self._scope("user_id", {"users": "user_id"}, lambda found: found.customers)
+        if scope is None:
+            return self._by_key(table, dim_user.build(users_, self._sold("user_id")))
+        sold = scope if self._all_sold("users") else self._sold("user_id").join(scope, "user_id", how="left_semi")
+        return self._by_key(table, dim_user.build(users_.join(scope, "user_id", how="left_semi"), sold), scope)
+
+    def _sync_dim_product(self) -> Written:
+        table, catalogue = dim_product.TABLE, self.inputs.prices()
+        if self._is_out_of_reach(table, "products", lambda found: (found.skus, found.skus_sold)):
+            self._products_stay = True
+            return Written(table.full_name)
+        sold = self.lake.read(product_revenue.TABLE).select("sku")
+        scope = self._scope("sku", {"products": "sku"}, lambda found: found.skus)
+        if scope is None:
+            return self._by_key(table, dim_product.build(catalogue, sold))
+        sold = scope if self._all_sold("products") else sold.join(scope, "sku", how="left_semi")
+        return self._by_key(table, dim_product.build(catalogue.join(scope, "sku", how="left_semi"), sold), scope)
+
+    def _sync_inventory(self) -> Written:
+        table, stock_ = inventory_valuation.TABLE, self.inputs.silver("stock")
+        if self._products_stay and "stock" not in self.changes and self.lake.snapshot(stock.TABLE).count() == 0:
+            return Written(table.full_name)
+        products_, revenue = self.lake.read(dim_product.TABLE), self.lake.read(product_revenue.TABLE)
+        scope = self._scope("sku", {"products": "sku", "stock": "product_id"}, lambda found: found.skus)
+        if scope is None:
+            return self._by_key(table, inventory_valuation.build(products_, stock_, revenue))
+        stock_ = stock_.join(scope, F.col("product_id") == F.col("sku"), how="left_semi")
+        mine = [frame.join(scope, "sku", how="left_semi") for frame in (products_, revenue)]
+        return self._by_key(table, inventory_valuation.build(mine[0], stock_, mine[1]), scope)
+
+    def _scope(self, name: str, inputs: dict[str, str], of: Callable[[Touched], DataFrame]) -> DataFrame | None:
+        """Keys, as `name`, that changed sales or a changed input table concern, the unknown one among them; None: all."""
+        if self.touched is None:
+            return None
+        scope = of(self.touched).unionByName(self.lake.spark.createDataFrame([(UNKNOWN,)], f"{name} string"))
+        for table, column in inputs.items():
+            if table in self.changes:
+                keys = self.changes[table].keys(column, name)
+                if keys is None:
+                    return None
+                scope = scope.unionByName(keys)
+        return F.broadcast(scope.distinct())
+
+    def _is_out_of_reach(self, table: Table, input_: str, of: Callable[[Touched], tuple[DataFrame, DataFrame]]) -> bool:
+        """Whether the changed sales leave a dimension as it is, told without Spark."""
+        if self.touched is None or input_ in self.changes:
+            return False
+        return not self.touched.reaches(self.lake, table, *of(self.touched))
+
+    def _all_sold(self, input_: str) -> bool:
+        """Whether every key in scope is one of a sale that is there, so that nobody need ask the fact."""
+        return self.touched is not None and self.touched.only_new and input_ not in self.changes
+
     def _frequency(self) -> Written:
         """Customers of changed orders and transactions; all where a change is unknown."""
         table, columns = customer_purchase_frequency.TABLE, {"orders": "user_id", "transactions": "customer_id"}
-        found = [self.changes[n].keys(c, "user_id") for n, c in columns.items() if n in self.changes]
         fact = self.lake.read(fact_sales.TABLE)
-        touched = [keys for keys in found if keys is not None]
-        if table.full_name in self.broken or len(touched) < len(found):
-            return self._by_key(table, customer_purchase_frequency.build(fact))
-        if not touched:
-            return Written(table.full_name)
-        customers = touched[0] if len(touched) == 1 else touched[0].unionByName(touched[1]).distinct()
-        customers = customers.persist()
+        if self.touched is not None:
+            customers = self.touched.customers.persist()
+        else:
+            found = [self.changes[n].keys(c, "user_id") for n, c in columns.items() if n in self.changes]
+            known = [keys for keys in found if keys is not None]
+            if table.full_name in self.broken or len(known) < len(found):
+                return self._by_key(table, customer_purchase_frequency.build(fact))
+            if not known:
+                return Written(table.full_name)
+            customers = reduce(DataFrame.unionByName, known).distinct().persist()
         try:
             mine = fact.join(F.broadcast(customers), "user_id", how="left_semi")
             return self._by_key(table, customer_purchase_frequency.build(mine), customers)
@@ -268,17 +361,12 @@ class _Refresh:
         fact = self.lake.read(fact_sales.TABLE).select(column)
         return fact.unionByName(self.lake.read(dim_order.TABLE).select(column)).distinct()
 
-    def _sold_dates(self) -> DataFrame:
+    def _days_sold(self) -> set[date]:
         """Dates of facts and orders; partition values, so only the log is read."""
         found = set()
         for table in (fact_sales.TABLE, dim_order.TABLE):
             found |= {date.fromisoformat(p["date"]) for p in self.lake.snapshot(table).partitions()}
-        return self.lake.spark.createDataFrame([(d,) for d in sorted(found)], "date date")
-
-    def _inventory(self) -> DataFrame:
-        return inventory_valuation.build(
-            self.lake.read(dim_product.TABLE), self.inputs.silver("stock"), self.lake.read(product_revenue.TABLE)
-        )
+        return found
 
 
 def expected(inputs: Inputs) -> dict[str, DataFrame]:

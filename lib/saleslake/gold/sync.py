@@ -5,7 +5,7 @@ Refresh, rebuild, repair and verify all compare the same way, so they cannot dis
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -64,6 +64,53 @@ def sync_dates(
         expected.unpersist()
 
 
+def sync_changed(
+    lake: Lake,
+    table: Table,
+    expected: DataFrame,
+    of_changed: Callable[[DataFrame], DataFrame],
+    dates: set[date],
+    only_new: bool,
+) -> Written:
+    """Make the rows that `of_changed` picks of the table equal to `expected`, which holds no others, in one commit.
+
+    `dates`: where they lie and lay. `only_new`: none of them was there before the change, so what is there is a
+    former attempt's, and right; then rows are appended, and nothing is rewritten.
+    """
+    lake.create(table)
+    stored = lake.read(table).where(date_in(dates))
+    if only_new:
+        held = of_changed(stored.select(*dict.fromkeys((*table.keys, "date"))))
+        changed = expected.join(held.select(*table.keys), list(table.keys), how="left_anti").select(*table.select())
+        changed = changed.withColumn("_action", F.lit("upsert"))
+    else:
+        changed = differences(table, expected, of_changed(stored))
+    changed = changed.persist()
+    try:
+        found = changed.groupBy("_action").agg(F.count("*").alias("n"), F.collect_set("date").alias("dates")).collect()
+        by_action = {row["_action"]: row for row in found}
+        if not by_action:
+            return Written(table.full_name)
+        rows, deleted = (by_action[a]["n"] if a in by_action else 0 for a in ("upsert", "delete"))
+        if only_new:
+            lake.append(table, table.laid_out(changed.drop("_action")))
+        else:
+            _merge_changed(lake, table, changed, dates)
+        return Written(table.full_name, rows, dates if not only_new else set(by_action["upsert"]["dates"]), deleted)
+    finally:
+        changed.unpersist()
+
+
+def _merge_changed(lake: Lake, table: Table, changed: DataFrame, dates: set[date] | None) -> None:
+    condition = " AND ".join(f"t.{key} = s.{key}" for key in table.keys)
+    if dates is not None:
+        condition = f"t.date IN ({date_literals(dates)}) AND {condition}"
+    values: dict[str, str | Column] = {name: f"s.{name}" for name in table.column_names}
+    merge = lake.delta(table).alias("t").merge(changed.alias("s"), condition)
+    merge = merge.whenMatchedDelete("s._action = 'delete'").whenMatchedUpdate(set=values)
+    merge.whenNotMatchedInsert(values=values).execute()
+
+
 def _first_load(lake: Lake, table: Table, expected: DataFrame, laid_by_date: bool = False) -> Written:
     rows = expected if laid_by_date else table.laid_out(expected)
     lake.append(table, rows)
@@ -111,11 +158,7 @@ def sync_keys(lake: Lake, table: Table, expected: DataFrame, scope: DataFrame | 
         counts = {row["_action"]: row["count"] for row in changed.groupBy("_action").count().collect()}
         if not counts:
             return Written(table.full_name)
-        condition = " AND ".join(f"t.{key} = s.{key}" for key in table.keys)
-        values: dict[str, str | Column] = {name: f"s.{name}" for name in table.column_names}
-        merge = lake.delta(table).alias("t").merge(changed.alias("s"), condition)
-        merge = merge.whenMatchedDelete("s._action = 'delete'").whenMatchedUpdate(set=values)
-        merge.whenNotMatchedInsert(values=values).execute()
+        _merge_changed(lake, table, changed, None)
         return Written(table.full_name, counts.get("upsert", 0), deleted=counts.get("delete", 0))
     finally:
         changed.unpersist()

@@ -30,7 +30,7 @@ _TRIMMED = ("order_id", "user_id", "currency", "created_at", "updated_at", "orde
 
 def applies(source: Source) -> bool:
     """Whether the quick way can read this source at all."""
-    return source.format != "csv" and not set(source.defaults) & set(orders.FIELDS.numbers)
+    return not source.is_csv and not set(source.defaults) & set(orders.FIELDS.numbers)
 
 
 def judge(records: DataFrame, source: Source, settings: Settings) -> DataFrame:

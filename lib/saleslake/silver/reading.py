@@ -27,10 +27,10 @@ EXACT = T.DecimalType(38, 18)
 
 _BOMB = r"[eE][+-]?[0-9]{6}"
 """No exponent of six digits is money, and Java would write out all its zeros, for minutes, to find that out."""
-_JSON_BOMB = rf"[:,\[]\s*-?[0-9.]+{_BOMB}[0-9]*\s*[,\]}}]"
+JSON_BOMB = rf"[:,\[]\s*-?[0-9.]+{_BOMB}[0-9]*\s*[,\]}}]"
 
 _END = "__end_of_saleslake_record__"
-_OPTIONS = {
+OPTIONS = {
     # RFC 8259, nothing more lenient.
     "allowSingleQuotes": "false",
     "allowNonNumericNumbers": "false",
@@ -60,14 +60,14 @@ def read_records(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame
       or with NULLs, where it gave up), `items_json` (the text the array stands in), and `items`: an array of
       structs with the line fields as above and `is_object`; NULL if there is no array.
     """
-    if source.format == "csv":
+    if source.is_csv:
         return with_defaults(_from_csv(bronze, source, fields), source, fields)
     return with_defaults(_from_json(bronze, source, fields), source, fields)
 
 
 def theirs(source: Source, name: str) -> str:
     """The source's own name of one of our fields. Lines are JSON in a CSV file too."""
-    is_json = source.format != "csv" or name.startswith("items.")
+    is_json = not source.is_csv or name.startswith("items.")
     return source.mapping.get(
         name, source.mapping.get(_ALSO.get(name, ""), _JSON_NAMES.get(name, name) if is_json else name)
     )
@@ -110,17 +110,17 @@ def parsed(
     """
     tree: dict[str, Any] = {}
     for name in fields.texts:
-        _plant(tree, theirs(source, name), T.StringType())
+        plant(tree, theirs(source, name), T.StringType())
     for name in fields.numbers:
-        _plant(tree, theirs(source, name), number)
+        plant(tree, theirs(source, name), number)
     if fields.line_texts:
-        _plant(tree, theirs(source, "items"), T.ArrayType(_line_struct(source, fields, number)))
-    record = T.StructType([*_struct(tree).fields, T.StructField(_END, T.StringType())])
+        plant(tree, theirs(source, "items"), T.ArrayType(_line_struct(source, fields, number)))
+    record = T.StructType([*struct_of(tree).fields, T.StructField(_END, T.StringType())])
     # The record stands in an array before a sentinel: text after the record, or a second object on the
     # line, breaks or lengthens the array; on its own Spark's parser would stop after the first object.
     wrapped = F.concat(F.lit("["), F.col("raw"), F.lit(f',{{"{_END}":"1"}}]'))
-    wrapped = F.when(~(F.col("raw").rlike(_JSON_BOMB) if unless is None else unless), wrapped)
-    found = F.from_json(wrapped, T.ArrayType(record), _OPTIONS)
+    wrapped = F.when(~(F.col("raw").rlike(JSON_BOMB) if unless is None else unless), wrapped)
+    found = F.from_json(wrapped, T.ArrayType(record), OPTIONS)
     # A generator is evaluated once; a struct selected from twice would be parsed twice.
     frame = bronze.select(*LINEAGE, "raw", "header", "defect", F.inline(F.array(F.struct(found.alias("_p")))))
     first = F.get("_p", F.lit(0))
@@ -179,12 +179,12 @@ def lines_in_detail(source: Source, fields: Fields) -> Column:
     items = F.col("parsed_items")
     suspicious = items.isNull() | F.exists(items, lambda item: _any_null(item, source, fields))
     texts = T.ArrayType(T.StringType())
-    if source.format == "csv":
-        array = F.from_json("items_json", texts, _OPTIONS)
+    if source.is_csv:
+        array = F.from_json("items_json", texts, OPTIONS)
     else:
         path, tree = theirs(source, "items"), dict[str, Any]()
-        _plant(tree, path, texts)
-        array = walk(F.from_json("raw", _struct(tree), _OPTIONS), path)
+        plant(tree, path, texts)
+        array = walk(F.from_json("raw", struct_of(tree), OPTIONS), path)
     none = F.lit(None).cast("string")
 
     def plain(item: Column) -> Column:
@@ -212,7 +212,7 @@ def line_field(item: Column, source: Source, name: str) -> Column:
 
 def _text_line(element: Column, source: Source, fields: Fields) -> Column:
     is_object = F.coalesce(element.startswith("{"), F.lit(False))
-    item = F.from_json(F.when(is_object, element), _line_struct(source, fields, T.StringType()), _OPTIONS)
+    item = F.from_json(F.when(is_object, element), _line_struct(source, fields, T.StringType()), OPTIONS)
     return _line(item, is_object, source, fields, exact=_exact, text=lambda text: text)
 
 
@@ -241,10 +241,10 @@ def _any_null(item: Column, source: Source, fields: Fields) -> Column:
 def _line_struct(source: Source, fields: Fields, number: T.DataType) -> T.StructType:
     tree: dict[str, Any] = {}
     for name in fields.line_texts:
-        _plant(tree, theirs(source, f"items.{name}"), T.StringType())
+        plant(tree, theirs(source, f"items.{name}"), T.StringType())
     for name in fields.line_numbers:
-        _plant(tree, theirs(source, f"items.{name}"), number)
-    return _struct(tree)
+        plant(tree, theirs(source, f"items.{name}"), number)
+    return struct_of(tree)
 
 
 def _json_path(dotted: str) -> str:
@@ -257,7 +257,7 @@ def walk(value: Column, dotted: str) -> Column:
     return value
 
 
-def _plant(tree: dict[str, Any], dotted: str, type_: T.DataType) -> None:
+def plant(tree: dict[str, Any], dotted: str, type_: T.DataType) -> None:
     *parents, leaf = dotted.split(".")
     for part in parents:
         tree = tree.setdefault(part, {})
@@ -268,8 +268,8 @@ def _plant(tree: dict[str, Any], dotted: str, type_: T.DataType) -> None:
     tree[leaf] = type_
 
 
-def _struct(tree: dict[str, Any]) -> T.StructType:
-    return T.StructType([T.StructField(k, _struct(v) if isinstance(v, dict) else v) for k, v in tree.items()])
+def struct_of(tree: dict[str, Any]) -> T.StructType:
+    return T.StructType([T.StructField(k, struct_of(v) if isinstance(v, dict) else v) for k, v in tree.items()])
 
 
 # --- CSV -------------------------------------------------------------------------------------------
@@ -291,8 +291,8 @@ def _from_csv(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
     columns += [_text_number(cell(name), name) for name in fields.numbers]
     if fields.line_texts:
         # Orders as CSV carry their lines as JSON text in one column.
-        text = F.when(~cell("items").rlike(_JSON_BOMB), cell("items"))
-        parsed_items = F.from_json(text, T.ArrayType(_line_struct(source, fields, EXACT)), _OPTIONS)
+        text = F.when(~cell("items").rlike(JSON_BOMB), cell("items"))
+        parsed_items = F.from_json(text, T.ArrayType(_line_struct(source, fields, EXACT)), OPTIONS)
         columns += [parsed_items.alias("parsed_items"), text.alias("items_json")]
     malformed = F.col("_c").isNull()
     read = frame.select(

@@ -7,16 +7,16 @@ harmless replay.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import structlog
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import bronze
+from saleslake import bronze, faults
 from saleslake.changes import change_since
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish, replace
@@ -27,22 +27,25 @@ from saleslake.state import Pin, State, StateFile
 
 def catch_up(lake: Lake, source: str) -> Outcome:
     """Bring what bronze.<source> has and silver has not seen to silver. Returns what became of it."""
-    table = bronze.table_of(source)
+    table = bronze.holding(lake, source)
     now = lake.pin(table)
     if now is None:
         return Outcome()
-    file = StateFile(lake.folder("state.json"))
-    seen = file.load().seen.get(table.full_name)
+    seen = progress(lake, source)
     change = change_since(lake, table, seen, now)
     if change is None:
         return Outcome()
+    if lake.snapshot(table, now[1]).count() == 0:
+        note_progress(lake, [source], now)
+        return Outcome()
     if change.feed is None:
-        rows = lake.read(table, now[1])
+        rows = bronze.rows(lake, source, now[1])
     else:
         rows = change.feed.where(F.col("_change_type") == "insert").select(*table.column_names)
+        rows = bronze.of_source(lake, source, rows)
     outcome = decide(lake, source, rows, _is_many(lake, source, seen if change.feed else None, now))
     # After the writes: a run that ends in between decides the same records again, and writes nothing twice.
-    file.update(lambda state: state.seen.__setitem__(table.full_name, now))
+    note_progress(lake, [source], now)
     return outcome
 
 
@@ -51,10 +54,24 @@ def decide(lake: Lake, source: str, batch: DataFrame, many: bool = True) -> Outc
     settings = lake.settings.sources[source]
     with cleaned_once(lake, source, batch, many) as frame:
         outcome = publish(lake, ENTITIES[settings.entity], frame, touched_files(lake, source, batch))
+    _log(source, settings.entity, outcome)
+    return outcome
+
+
+def decide_together(lake: Lake, entity: str, batches: dict[str, DataFrame], many: bool = True) -> Outcome:
+    """`decide` for some rows of several sources of one entity, none of them keyed by line, in one publish."""
+    with ExitStack() as stack:
+        frames = [stack.enter_context(cleaned_once(lake, s, rows, many)) for s, rows in batches.items()]
+        outcome = publish(lake, ENTITIES[entity], reduce(DataFrame.unionByName, frames))
+    _log(", ".join(batches), entity, outcome)
+    return outcome
+
+
+def _log(source: str, entity: str, outcome: Outcome) -> None:
     structlog.get_logger().info(
         "silver_published",
         source=source,
-        entity=settings.entity,
+        entity=entity,
         records=outcome.records,
         applied=outcome.applied,
         duplicate=outcome.duplicate,
@@ -64,7 +81,18 @@ def decide(lake: Lake, source: str, batch: DataFrame, many: bool = True) -> Outc
         warnings=dict(outcome.warnings),
         partitions=len(outcome.dates),
     )
-    return outcome
+
+
+def progress(lake: Lake, source: str) -> Pin | None:
+    """Up to where in bronze silver has decided a source; None: nothing is known."""
+    return StateFile(lake.folder("state.json")).load().seen.get(_progress_of(lake, source))
+
+
+def note_progress(lake: Lake, sources: Iterable[str], pin: Pin) -> None:
+    """Note that silver has decided these sources up to `pin`. To be called after the writes."""
+    faults.reached("before_silver_progress", lake.session)
+    seen = {_progress_of(lake, source): pin for source in sources}
+    StateFile(lake.folder("state.json")).update(partial(_mark_seen, seen))
 
 
 def cleaned(lake: Lake, source: str, rows: DataFrame) -> DataFrame:
@@ -96,9 +124,15 @@ def cleaned_once(lake: Lake, source: str, rows: DataFrame, many: bool) -> Iterat
             frame.unpersist()
 
 
+def _progress_of(lake: Lake, source: str) -> str:
+    """Under which name state remembers how far silver is with a source."""
+    table = bronze.holding(lake, source).full_name
+    return f"{table}:{source}" if lake.settings.sources[source].is_stream else table
+
+
 def _is_many(lake: Lake, source: str, seen: Pin | None, now: Pin) -> bool:
     """Whether enough has landed since silver last looked. Bronze is append-only, so its counts tell."""
-    table = bronze.table_of(source)
+    table = bronze.holding(lake, source)
     before = lake.snapshot(table, seen[1]).count() if seen and seen[0] == now[0] else 0
     return lake.snapshot(table, now[1]).count() - before >= lake.settings.run.quick_from_records
 
@@ -129,17 +163,17 @@ def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Out
         for name in chosen:
             entity = ENTITIES[name]
             sources = [s for s, settings in lake.settings.sources.items() if settings.entity == name]
-            pins = {s: pin for s in sources if (pin := lake.pin(bronze.table_of(s)))}
+            pins = {s: pin for s in sources if (pin := lake.pin(bronze.holding(lake, s)))}
             files = [f for s in pins if (f := touched_files(lake, s, None)) is not None]
             with ExitStack() as stack:
                 frames = [
                     stack.enter_context(
-                        cleaned_once(lake, s, lake.read(bronze.table_of(s), pin[1]), _is_many(lake, s, None, pin))
+                        cleaned_once(lake, s, bronze.rows(lake, s, pin[1]), _is_many(lake, s, None, pin))
                     )
                     for s, pin in pins.items()
                 ]
                 outcomes[name] = replace(lake, entity, frames, files)
-            seen = {bronze.table_of(s).full_name: pin for s, pin in pins.items()}
+            seen = {_progress_of(lake, s): pin for s, pin in pins.items()}
             StateFile(lake.folder("state.json")).update(partial(_mark_seen, seen))
             structlog.get_logger().info(
                 "silver_rebuilt",

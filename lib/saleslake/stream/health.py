@@ -1,0 +1,112 @@
+"""How the stream is doing: from Spark's listener and our own steps to the log and `data/stream.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pyspark.sql.streaming.listener import (
+    QueryIdleEvent,
+    QueryProgressEvent,
+    QueryStartedEvent,
+    QueryTerminatedEvent,
+    StreamingQueryListener,
+)
+
+from saleslake.lake import Lake
+from saleslake.stream import figures
+
+
+class Health:
+    """The latest figures of one run of the stream, in a file that `saleslake status` and monitoring read."""
+
+    def __init__(self, lake: Lake, source: str):
+        self.path = Path(lake.folder(figures.FILE))
+        self._guard = threading.Lock()
+        self.figures: dict[str, Any] = {
+            "run_id": lake.run_id,
+            "pid": os.getpid(),
+            "source": source,
+            "state": "starting",
+            "started_at": _now(),
+            "queries": {},
+            "totals": {"batches": 0, "records": 0, "left_out": 0, "quarantined": 0, "gold_refreshes": 0},
+            "last_error": None,
+        }
+        self.update(state="starting")
+
+    def update(self, **changed: Any) -> None:
+        """Set figures and write the file anew."""
+        with self._guard:
+            self.figures.update(changed)
+            self._write()
+
+    def count(self, **more: int) -> None:
+        """Add to the totals."""
+        with self._guard:
+            for name, n in more.items():
+                self.figures["totals"][name] += n
+            self._write()
+
+    def query(self, name: str, changed: dict[str, Any]) -> None:
+        """The latest figures of one query."""
+        with self._guard:
+            self.figures["queries"].setdefault(name, {}).update(changed)
+            self._write()
+
+    def _write(self) -> None:
+        self.figures["at"] = _now()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        partial.write_text(json.dumps(self.figures, indent=1, default=str))
+        partial.replace(self.path)
+
+
+class Listener(StreamingQueryListener):
+    """Takes what Spark tells of its queries to the health file and the log."""
+
+    def __init__(self, health: Health):
+        self.health = health
+        self.names: dict[str, str] = {}
+
+    def onQueryStarted(self, event: QueryStartedEvent) -> None:
+        self.names[str(event.id)] = event.name or str(event.id)
+
+    def onQueryProgress(self, event: QueryProgressEvent) -> None:
+        progress = event.progress
+        state = progress.stateOperators
+        now = {
+            "batch_id": progress.batchId,
+            "input_rows": progress.numInputRows,
+            "input_rows_per_second": _finite(progress.inputRowsPerSecond),
+            "processed_rows_per_second": _finite(progress.processedRowsPerSecond),
+            "batch_duration_ms": progress.batchDuration,
+            "state_rows": sum(operator.numRowsTotal for operator in state),
+            "state_bytes": sum(operator.memoryUsedBytes for operator in state),
+            "watermark": (progress.eventTime or {}).get("watermark"),
+            "at": progress.timestamp,
+        }
+        name = progress.name or str(progress.id)
+        self.health.query(name, now)
+        if progress.numInputRows:
+            structlog.get_logger().info("stream_progress", query=name, **now)
+
+    def onQueryIdle(self, event: QueryIdleEvent) -> None:
+        self.health.query(self.names.get(str(event.id), str(event.id)), {"idle_since": event.timestamp})
+
+    def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:
+        if event.exception:
+            self.health.update(last_error=event.exception.splitlines()[0][:500])
+
+
+def _finite(number: float | None) -> float | None:
+    return None if number is None or number != number or number in (float("inf"), float("-inf")) else round(number, 1)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

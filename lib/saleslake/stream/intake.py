@@ -1,0 +1,308 @@
+"""Events to bronze: a micro-batch is one commit with one control row, and nothing that is there lands again.
+
+What bronze has is told by its control rows alone, never by Spark's checkpoint: a checkpoint that is lost, or a
+micro-batch that runs twice, costs a look at what is offered and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from saleslake import bronze, faults
+from saleslake.config import Source
+from saleslake.errors import SourceError
+from saleslake.ingest.commit import staging
+from saleslake.ingest.files import display_path
+from saleslake.lake import Lake
+from saleslake.landing import Unit, file_sha256, from_micros, iso, now
+from saleslake.sources.files import check_whole, header_names, read_header, split_lines
+from saleslake.state import Pin
+from saleslake.stream.routes import event_sources, routed
+
+AHEAD_SECONDS = 3600
+"""An event dated later than this after its landing moves no clock: one dated 9999 would make all others late."""
+
+_SMALL = 50_000
+_LINES = Source(entity="orders", format="jsonl", path=["events"])
+"""How the lines of any event file are told apart, whatever is in them."""
+
+
+@dataclass
+class Landed:
+    """What one micro-batch brought to bronze."""
+
+    records: int = 0
+    left_out: int = 0
+    by_source: dict[str, int] = field(default_factory=dict)
+    frame: DataFrame | None = None
+    """Its rows as they are in bronze, persisted; the caller unpersists. None if nothing landed."""
+    newest: datetime | None = None
+    """Greatest event time in it, future ones left out."""
+    before: Pin | None = None
+    after: Pin | None = None
+    """bronze.events before and after this commit."""
+
+    def release(self) -> None:
+        if self.frame is not None:
+            self.frame.unpersist()
+
+
+class Intake:
+    """Brings events to bronze. One instance a run: it remembers what bronze has, so each micro-batch need not ask."""
+
+    def __init__(self, lake: Lake):
+        self.lake = lake
+        self.table = bronze.table_of(bronze.EVENTS)
+        lake.create(self.table)
+        self.sources = event_sources(lake.settings)
+        self.files: dict[str, dict[str, Any]] = {}
+        self.offsets: dict[str, int] = {}
+        self._units = 0
+        for control in bronze.controls(lake, bronze.EVENTS):
+            self._remember(control.units)
+        self.clock = self._stored_clock()
+
+    # --- files -------------------------------------------------------------------------------------
+
+    def land_files(self, paths: Sequence[Path]) -> Landed:
+        """Land whole files, in this order. One whose content is landed already is left out; one that is gone or broken is reported."""
+        units, left_out = [], 0
+        for path in paths:
+            try:
+                unit = self._land_file(path)
+            except FileNotFoundError:
+                # Spark delivers a batch again that ended before its commit; its files may be archived by then.
+                known = display_path(self.lake, path) in self.files
+                (structlog.get_logger().info if known else structlog.get_logger().error)(
+                    "event_file_gone", file=str(path)
+                )
+                continue
+            except (SourceError, OSError) as e:
+                structlog.get_logger().error("event_file_refused", file=str(path), reason=str(e))
+                continue
+            if unit is None:
+                left_out += 1
+            else:
+                units.append(unit)
+        faults.reached("after_landing", self.lake.session)
+        return self._append_units(units, left_out)
+
+    def changed_files(self, folder: Path, pattern: str) -> list[Path]:
+        """Files of the folder that changed after they were read: another size, or written later than they landed."""
+        found = []
+        globs = _alternatives(pattern)
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            known = self.files.get(display_path(self.lake, path))
+            if known is None or path.name.startswith((".", "_")) or not any(fnmatch(path.name, g) for g in globs):
+                continue
+            if self._may_have_changed(path, known) and file_sha256(path) != known["sha256"]:
+                found.append(path)
+        return found
+
+    def recover(self) -> Landed:
+        """Take up landed files that a killed run did not bring to bronze, under their own ids and times."""
+        left: list[Unit] = []
+        for units in self.lake.landing.units_of_runs(bronze.EVENTS):
+            lost = [unit for unit in units if unit.file not in self.files]
+            if not lost:
+                break  # runs come one after another, so only the latest can have left something
+            left += lost
+        if left:
+            structlog.get_logger().info("recovering_units", source=bronze.EVENTS, units=len(left))
+        return self._append_units(sorted(left, key=lambda u: (u.landed_at, u.unit)), 0)
+
+    def _land_file(self, path: Path) -> Unit | None:
+        file = display_path(self.lake, path)
+        known = self.files.get(file)
+        if known is not None and (not self._may_have_changed(path, known) or file_sha256(path) == known["sha256"]):
+            return None
+        self._units += 1
+        unit = Unit(
+            unit=f"{bronze.EVENTS}/{self.lake.run_id}/{self._units:07d}-{path.name}",
+            source=bronze.EVENTS,
+            file=file,
+            origin=str(path),
+            run_id=self.lake.run_id,
+            landed_at=now(),
+            sha256="",
+            bytes=0,
+            state="landed",
+        )
+        unit = self.lake.landing.copy_file(unit, path)
+        try:
+            check_whole(self.lake.landing.path(unit.unit), file)
+        except SourceError:
+            self.lake.landing.discard(unit)
+            raise
+        if known is not None:
+            structlog.get_logger().warning(
+                "event_file_changed", file=file, fix="it landed again as a whole; write new events to new files"
+            )
+        self.lake.landing.save(unit)
+        return unit
+
+    @staticmethod
+    def _may_have_changed(path: Path, known: dict[str, Any]) -> bool:
+        found = path.stat()
+        landed_at = datetime.strptime(known["landed_at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+        # File systems keep times more coarsely than clocks do.
+        return found.st_size != known.get("bytes") or found.st_mtime > landed_at.timestamp() - 2
+
+    def _append_units(self, units: Sequence[Unit], left_out: int) -> Landed:
+        if not units:
+            return Landed(left_out=left_out)
+        with staging(self.lake, bronze.EVENTS) as stage:
+            entries = []
+            for unit in units:
+                count = stage.add(unit, self._lines(unit))
+                entries.append(unit.control() | {"records": count, "bytes": unit.bytes})
+            stage.close()
+            lines = self.lake.spark.read.parquet(f"{stage.folder}/records.parquet") if stage.rows else None
+            return self._append(stage, lines, entries, max(u.landed_at for u in units), left_out)
+
+    def _lines(self, unit: Unit) -> Iterator[pa.RecordBatch]:
+        """The file's lines; where its first line is the header of a CSV source, that stands beside the others."""
+        path = self.lake.landing.path(unit.unit)
+        first = read_header(path, _LINES)
+        header = first if first is not None and self._is_header(first) else None
+        for batch in split_lines(path, _LINES):
+            if header is None:
+                yield batch
+                continue
+            kept = batch.filter(pc.not_equal(batch.column("raw"), header))
+            if kept.num_rows:
+                headers = pa.repeat(pa.scalar(header, pa.string()), kept.num_rows)
+                yield kept.set_column(kept.schema.get_field_index("header"), "header", headers)
+
+    def _is_header(self, line: str) -> bool:
+        if line.lstrip().startswith("{"):
+            return False
+        for source in self.sources.values():
+            if source.is_csv and set(source.columns) & set(header_names(line, source)):
+                return True
+        return False
+
+    # --- messages ----------------------------------------------------------------------------------
+
+    def land_messages(self, messages: DataFrame) -> Landed:
+        """Land messages: (topic, partition, offset, landed_at, value). For them bronze is the landing; the offset is in the record id."""
+        place = F.concat_ws("/", F.lit("kafka"), "topic", F.col("partition").cast("string"))
+        text = F.col("value").cast("string")
+        readable = F.is_valid_utf8(text)
+        lines = messages.select(
+            F.lit("record").alias("kind"),
+            place.alias("unit"),
+            place.alias("file"),
+            F.lit(bronze.EVENTS).alias("source"),
+            F.lit(self.lake.run_id).alias("run_id"),
+            F.when(readable, text).otherwise(F.make_valid_utf8(text)).alias("raw"),
+            F.lit(None).cast("string").alias("header"),
+            F.when(F.col("value").isNull(), "empty_message").when(~readable, "undecodable").alias("defect"),
+            F.col("offset").alias("ordinal"),
+            "landed_at",
+        )
+        with staging(self.lake, bronze.EVENTS) as stage:
+            lines.write.parquet(f"{stage.folder}/messages")
+            lines = self.lake.spark.read.parquet(f"{stage.folder}/messages")
+            ranges = lines.groupBy("file").agg(F.min("ordinal"), F.max("ordinal"), F.count("*")).collect()
+            entries, left_out = [], 0
+            for file, first, last, _ in ranges:
+                upto = self.offsets.get(file, -1)
+                if last > upto:
+                    unit = {"unit": f"{file}/{max(first, upto + 1)}", "file": file, "sha256": "", "until": last}
+                    entries.append(unit | {"landed_at": iso(now())})
+            known = {file: self.offsets[file] for file, first, *_ in ranges if first <= self.offsets.get(file, -1)}
+            for file, upto in known.items():
+                lines = lines.where((F.col("file") != file) | (F.col("ordinal") > upto))
+            if known:
+                left_out = sum(row[3] for row in ranges) - lines.count()
+                structlog.get_logger().info("messages_left_out", messages=left_out, reason="bronze has their offsets")
+            if not entries:
+                return Landed(left_out=left_out)
+            return self._append(stage, lines, entries, now(), left_out)
+
+    # --- the commit --------------------------------------------------------------------------------
+
+    def _append(
+        self, stage: bronze.Staging, lines: DataFrame | None, entries: list[dict[str, Any]], at: datetime, left_out: int
+    ) -> Landed:
+        """One commit: the lines, if there are any, and the control row that names what they came in."""
+        stage.add_control(
+            bronze.Control(landed_at=at, units=entries, left_out=left_out), bronze.EVENTS, self.lake.run_id
+        )
+        clock = F.lit(iso(self.clock) if self.clock else None).cast("timestamp").alias("stream_time")
+        control = bronze.with_identity(self.lake.spark.read.parquet(f"{stage.folder}/control.parquet"))
+        rows = control.select("*", clock).select(*self.table.select()).coalesce(1)
+        landed = Landed(left_out=left_out)
+        if lines is not None:
+            told = bronze.with_identity(routed(lines, self.lake.settings), "event_time")
+            landed.frame = told.select("*", clock).select(*self.table.select(), "event_time").persist()
+            _count(landed.frame, landed)
+            own = landed.frame.select(*self.table.column_names)
+            rows = (own if landed.records > _SMALL else own.coalesce(1)).unionByName(rows)
+        faults.reached("before_bronze", self.lake.session)
+        landed.before = self.lake.pin(self.table)
+        self.lake.append(self.table, rows)
+        landed.after = self.lake.pin(self.table)
+        faults.reached("after_bronze", self.lake.session)
+        self._remember(entries)
+        if landed.newest and (self.clock is None or landed.newest > self.clock):
+            self.clock = landed.newest
+        return landed
+
+    def _remember(self, units: Sequence[dict[str, Any]]) -> None:
+        for unit in units:
+            if "until" in unit:
+                self.offsets[unit["file"]] = max(unit["until"], self.offsets.get(unit["file"], -1))
+            else:
+                self.files[unit["file"]] = unit
+
+    def _stored_clock(self) -> datetime | None:
+        """Greatest event time landed so far: of the commits since the clock last moved, whose own events it does not show."""
+        if self.lake.snapshot(self.table).count() == 0:
+            return None
+        rows = self.lake.read(self.table)
+        last = rows.agg(F.max("stream_time")).collect()[0][0]
+        since = F.col("stream_time").isNull() if last is None else F.col("stream_time") == F.lit(last)
+        lines = rows.where((F.col("kind") == "record") & since).select("raw", "header", "defect", "landed_at")
+        row = routed(lines, self.lake.settings).agg(
+            F.unix_micros(F.greatest(F.max(past_time()), F.lit(last).cast("timestamp")))
+        )
+        micros = row.collect()[0][0]
+        return from_micros(micros) if micros is not None else None
+
+
+def past_time() -> Column:
+    """event_time, where it is not ahead of the clock of landing."""
+    latest = F.col("landed_at") + F.make_dt_interval(secs=F.lit(AHEAD_SECONDS))
+    return F.when(F.col("event_time") <= latest, F.col("event_time"))
+
+
+def _count(frame: DataFrame, landed: Landed) -> None:
+    """Records by source, and the greatest event time; this is also what fills the cache."""
+    for source, n, newest in frame.groupBy("source").agg(F.count("*"), F.max(F.unix_micros(past_time()))).collect():
+        landed.by_source[source] = n
+        landed.records += n
+        if newest is not None:
+            moment = from_micros(newest)
+            landed.newest = moment if landed.newest is None else max(moment, landed.newest)
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """`*.{a,b}` as `*.a` and `*.b`: what Hadoop's globs have and fnmatch has not."""
+    head, brace, rest = pattern.partition("{")
+    if not brace:
+        return [pattern]
+    inner, _, tail = rest.partition("}")
+    return [f"{head}{choice}{tail}" for choice in inner.split(",")]

@@ -1,0 +1,90 @@
+"""Which source an event goes to, and when it happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from saleslake.config import Settings
+from saleslake.errors import ConfigError
+from saleslake.stream.routes import routed
+from tests.stream_support import CONFIG, order, transaction
+
+CSV = "T9,c,a,2024-05-03T09:00:00Z,2,7.50,Online,USD,2024-05-03T09:00:00Z"
+HEADER = CONFIG.split('columns = ["')[1].split('"]')[0].replace('", "', ",")
+
+
+@pytest.fixture
+def route(spark: SparkSession, make_settings: Callable[[str], Settings]) -> Callable[..., Any]:
+    def one(line: str, header: str | None = None, config: str = CONFIG) -> Any:
+        frame = spark.createDataFrame([(line, header, None)], "raw string, header string, defect string")
+        return routed(frame, make_settings(config)).collect()[0]
+
+    return one
+
+
+@pytest.mark.parametrize(
+    ("line", "source"),
+    [
+        (order("1"), "events_orders"),
+        (transaction("1"), "events_transactions"),
+        (order("1", type=None), "events_orders"),
+        (transaction("1", type=None), "events_transactions"),
+        (order("1", type=" ORDER "), "events_orders"),
+        (order("1", type="transaction"), "events_transactions"),
+        ("  " + transaction("1"), "events_transactions"),
+        (CSV, "events_transactions_csv"),
+        ("a,b", "events_transactions_csv"),
+        ("nonsense", "events_orders"),
+        ('{"neither": 1}', "events_orders"),
+        ('{"order_id": "cut', "events_orders"),
+        ("[1]", "events_orders"),
+    ],
+)
+def test_type_decides_else_the_key_else_the_form(route: Callable[..., Any], line: str, source: str) -> None:
+    found = route(line)
+    assert (found["source"], found["defect"]) == (source, None)
+
+
+def test_an_unknown_type_is_a_defect_whatever_key_the_event_carries(route: Callable[..., Any]) -> None:
+    found = route(order("1", type="refund"))
+    assert (found["source"], found["defect"]) == ("events_orders", "event_type_unknown")
+
+
+def test_the_type_field_and_its_values_are_settings(route: Callable[..., Any]) -> None:
+    config = CONFIG.replace('event_type = "order"', 'event_type = "Bestellung"') + '\n[stream]\ntype_field = "kind"\n'
+    found = route(order("1", type=None, kind="bestellung"), config=config)
+    assert (found["source"], found["defect"]) == ("events_orders", None)
+    assert route(order("1", type="refund"), config=config)["defect"] is None
+
+
+def test_a_csv_line_without_a_header_gets_the_configured_one(route: Callable[..., Any]) -> None:
+    assert route(CSV)["header"] == HEADER
+    assert route(CSV, header="x,y")["header"] == "x,y"
+    assert route(order("1"))["header"] is None
+
+
+@pytest.mark.parametrize(
+    ("line", "header", "moment"),
+    [
+        (order("1", "2024-05-01T10:00:00+02:00"), None, datetime(2024, 5, 1, 8)),
+        (transaction("1", "2024-05-01T11:30:00Z"), None, datetime(2024, 5, 1, 11, 30)),
+        (CSV, None, datetime(2024, 5, 3, 9)),
+        ("2024-05-04T09:00:00Z,T9", " sale_date ,transaction_id", datetime(2024, 5, 4, 9)),
+        (order("1", "yesterday"), None, None),
+        ("nonsense", None, None),
+    ],
+)
+def test_event_time_is_when_it_was_sold(
+    route: Callable[..., Any], line: str, header: str | None, moment: datetime | None
+) -> None:
+    assert route(line, header)["event_time"] == moment
+
+
+def test_without_a_source_for_events_the_configuration_is_refused(route: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match="format = 'events'"):
+        route(order("1"), config='[sources.users]\nentity = "users"\nformat = "csv"\npath = "u.csv"\n')
