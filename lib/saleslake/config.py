@@ -50,6 +50,10 @@ class Run(Strict):
     """How a run waits and how far it looks back."""
 
     lock_timeout_seconds: float = Field(default=600.0, ge=0)
+    silver_writers: Literal["lock", "conflict"] = "lock"
+    """How writers of silver keep out of one another's way: one at a time by a lock on the local disk, or all at once, Delta
+    finding conflicts and the loser trying again: for stores that know no file locks."""
+    conflict_retries: int = Field(default=8, ge=0)
     watermark_lag_seconds: int = Field(default=3600, ge=0)
     """The next API window starts this long before the watermark, for records that appear late."""
     amount_tolerance: Decimal = Decimal("0.005")

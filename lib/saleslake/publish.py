@@ -7,16 +7,22 @@ Filtering before the write is what makes a replay write nothing.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
 
+import structlog
+from delta import exceptions as conflicts
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from saleslake import faults
+from saleslake.errors import SaleslakeError, first_line
 from saleslake.lake import Lake
 from saleslake.silver import quarantine
 from saleslake.silver.contract import ORDER, Entity
@@ -25,6 +31,16 @@ from saleslake.table import Table, date_literals
 _MOST_LITERAL_DATES = 1000
 _FEW = 500_000
 """Record ids that fit in every task's memory."""
+_CONFLICTS = (
+    conflicts.DeltaConcurrentModificationException,
+    conflicts.ConcurrentAppendException,
+    conflicts.ConcurrentDeleteReadException,
+    conflicts.ConcurrentDeleteDeleteException,
+    conflicts.ConcurrentTransactionException,
+    conflicts.ConcurrentWriteException,
+    conflicts.MetadataChangedException,
+)
+"""Delta's classes of conflict have no common base in Python."""
 _one_at_a_time = threading.Lock()
 """Quarantine is one table for all entities, whose threads publish side by side."""
 _turns: dict[str, threading.Lock] = {}
@@ -67,6 +83,8 @@ def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataF
     and when their latest content landed: rows of former content are superseded as a whole.
     """
     outcome = _counted(cleaned)
+    if lake.settings.run.silver_writers == "conflict":
+        return _publish_at_once(lake, entity, cleaned, outcome, current_files)
     # The turn is inside the lock, or a thread could wait for the lock with the turn in hand.
     with lake.lock("silver"), _turns.setdefault(lake.path(entity.table), threading.Lock()):
         if outcome.quarantined:
@@ -76,6 +94,40 @@ def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataF
             _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
             faults.reached("after_silver_write", lake.session)
     return outcome
+
+
+def _publish_at_once(
+    lake: Lake, entity: Entity, cleaned: DataFrame, counted: Outcome, current_files: DataFrame | None
+) -> Outcome:
+    """Without a lock: each attempt reads what is stored anew, and Delta lets only one of two that overlap commit.
+
+    Raises SaleslakeError when `run.conflict_retries` attempts more have all lost.
+    """
+    run = lake.settings.run
+    retrying = Retrying(
+        retry=retry_if_exception_type(_CONFLICTS),
+        stop=stop_after_attempt(run.conflict_retries + 1),
+        wait=wait_random_exponential(multiplier=0.5, max=20),
+        before_sleep=lambda state: structlog.get_logger().info(
+            "write_conflict", table=entity.table.full_name, attempt=state.attempt_number
+        ),
+    )
+
+    def attempt() -> Outcome:
+        outcome = copy.deepcopy(counted)
+        if outcome.quarantined:
+            insert_rejected(lake, entity, cleaned)
+        if outcome.records > outcome.quarantined or current_files is not None:
+            _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
+        return outcome
+
+    try:
+        return retrying(attempt)
+    except RetryError as e:
+        raise SaleslakeError(
+            f"{entity.table.full_name}: other writers were quicker {run.conflict_retries + 1} times in a row "
+            f"({first_line(e.last_attempt.exception() or e)}): run again, or raise run.conflict_retries"
+        ) from None
 
 
 def _counted(cleaned: DataFrame) -> Outcome:
@@ -96,12 +148,17 @@ def insert_rejected(lake: Lake, entity: Entity, cleaned: DataFrame) -> None:
     table = quarantine.TABLE
     rows = quarantine.rejected(cleaned, entity.name)
     lake.create(table)
-    with _one_at_a_time:
+    with _one_at_a_time if lake.settings.run.silver_writers == "lock" else nullcontext():
         if lake.snapshot(table).count() > 0:
             known = lake.read(table).select("record_id")
             rows = rows.join(known, "record_id", how="left_anti").select(*table.select())
             if rows.isEmpty():
                 return
+        if lake.settings.run.silver_writers == "conflict":
+            # Reading all ids in the same transaction is what makes Delta see another's insert of one of them.
+            merge = lake.delta(table).alias("t").merge(rows.coalesce(1).alias("s"), "t.record_id = s.record_id")
+            merge.whenNotMatchedInsertAll().execute()
+            return
         lake.append(table, rows.coalesce(1))
 
 
@@ -163,7 +220,7 @@ def _publish_valid(
         outcome.superseded += by_place.get("superseded", 0)
         former = outcome.records - outcome.quarantined - sum(by_place.values())
         outcome.superseded += former  # lines of a file's former content
-        if lake.snapshot(table).count() == 0:
+        if lake.snapshot(table).count() == 0 and lake.settings.run.silver_writers == "lock":
             outcome.applied += by_place.get("greatest", 0)
             decided = _Decided(rows=None, count=by_place.get("greatest", 0), dates=dates)
         else:
@@ -282,7 +339,7 @@ def _write(lake: Lake, table: Table, valid: DataFrame, decided: _Decided, losers
         upserts = decided.rows.where("action IN ('insert', 'update')").select("record_id")
         rows = valid.join(F.broadcast(upserts) if decided.count <= _FEW else upserts, "record_id", how="left_semi")
     rows = rows.select(*table.select())
-    if decided.replaces:
+    if decided.replaces or lake.settings.run.silver_writers == "conflict":
         _merge(lake, table, rows, decided)
     else:
         lake.append(table, table.laid_out(rows))
@@ -295,11 +352,14 @@ def _merge(lake: Lake, table: Table, rows: DataFrame, decided: _Decided) -> None
         gone = decided.rows.where(F.col("action") == "delete").select(*table.keys, *nulls, F.lit(True).alias("_delete"))
         source = source.unionByName(gone)
     condition = " AND ".join(f"t.{key} = s.{key}" for key in table.keys)
-    if table.partition_by and len(decided.dates) <= _MOST_LITERAL_DATES:
+    alone = lake.settings.run.silver_writers == "lock"
+    if alone and table.partition_by and len(decided.dates) <= _MOST_LITERAL_DATES:
         # Old and new dates: pruned to the new ones only, a key whose date moved would stand twice.
         condition = f"t.date IN ({date_literals(decided.dates)}) AND {condition}"
     values: dict[str, str | Column] = {name: f"s.{name}" for name in table.column_names}
     merge = lake.delta(table).alias("t").merge(source.alias("s"), condition)
     if decided.deletes:
         merge = merge.whenMatchedDelete("s._delete")
-    merge.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values).execute()
+    # Not alone, what is stored may be newer than when it was looked up.
+    newer = None if alone else order_of("s.") > order_of("t.")
+    merge.whenMatchedUpdate(newer, values).whenNotMatchedInsert(values=values).execute()

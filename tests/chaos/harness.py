@@ -71,15 +71,15 @@ class Outcome:
         return self.problem or ("same tables" if self.killed else "point not reached")
 
 
-def contents(lake: Lake) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every silver and gold table, lineage aside, sorted."""
+def contents(lake: Lake, leave_out: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every silver and gold table, lineage and `leave_out` aside, sorted."""
     found = {}
     with connect(lake) as connection:
         for name in tables(lake):
             if name.split(".")[0] not in ("silver", "gold") or name in NOT_COMPARED:
                 continue
             columns = [row[0] for row in connection.execute(f"describe {name}").fetchall()]
-            kept = ", ".join(f'"{column}"' for column in columns if column not in LINEAGE)
+            kept = ", ".join(f'"{column}"' for column in columns if column not in (*LINEAGE, *leave_out))
             found[name] = connection.execute(f"select {kept} from {name} order by all").fetchall()
     return found
 
@@ -139,11 +139,11 @@ def feed(house: House, seed: int, events: int, part: int) -> None:
 
 
 def uninterrupted(
-    folder: Path, source: str, seed: int, events: int, kafka: str = ""
+    folder: Path, source: str, seed: int, events: int, kafka: str = "", parts: int = 2
 ) -> dict[str, list[tuple[Any, ...]]]:
     """The tables of a run nobody killed."""
     house = House(folder, source, kafka)
-    for part in (0, 1):
+    for part in range(parts):
         feed(house, seed, events, part)
         if problem := house.finish():
             raise AssertionError(f"{source}: the run nobody killed failed: {problem}")
@@ -158,11 +158,12 @@ def killed_at(
     events: int,
     wanted: dict[str, list[tuple[Any, ...]]],
     kafka: str = "",
+    parts: int = 2,
 ) -> Outcome:
     """Kill the first run at the point, and start it again; then a second part of the input, killed there as well."""
     house = House(folder, source, kafka)
     outcome = Outcome(source, point, killed=False)
-    for part in (0, 1):
+    for part in range(parts):
         feed(house, seed, events, part)
         done = house.run(kill_at=point)
         if done.returncode not in (0, -signal.SIGKILL):
@@ -177,15 +178,15 @@ def killed_at(
     if differing or found.keys() != wanted.keys():
         outcome.problem = f"differs: {', '.join(differing) or sorted(found.keys() ^ wanted.keys())}"
     elif source != "batch":
-        outcome.problem = _against_truth(house)
+        outcome.problem = _against_truth(house, parts)
     return outcome
 
 
-def _against_truth(house: House) -> str:
+def _against_truth(house: House, parts: int) -> str:
     """What the simulator, which is plain Python, says the tables must hold."""
     from saleslake.truth_check import compare
 
-    for part in (0, 1):
+    for part in range(parts):
         report = compare(house.lake, house.folder / f"truth-{part}.json")
         if not report.holds:
             return f"truth {part}: {report}"[:300]

@@ -100,6 +100,7 @@ class StreamJob:
             self.health.update(state="stopped")
 
     def _prepare(self) -> None:
+        self.batch.summary.decided = True
         self.batch.heal()
         self.intake = Intake(self.lake)
         self._decided(self.intake.recover())
