@@ -100,7 +100,7 @@ class Listener(StreamingQueryListener):
         self.health.query(self.names.get(str(event.id), str(event.id)), {"idle_since": event.timestamp})
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:
-        if event.exception:
+        if event.exception and self.health.figures["state"] != "stopping":
             self.health.update(last_error=event.exception.splitlines()[0][:500])
 
 

@@ -62,6 +62,10 @@ def check(settings: Settings, source: str, once: bool) -> None:
         require_kafka(Path(pyspark.__file__).parent)
 
 
+class _Stopping(Exception):
+    """Ends a query whose next micro-batch would begin while the stream is being stopped. Nothing of that batch is done."""
+
+
 class StreamJob:
     """One run of the stream over one lakehouse."""
 
@@ -79,7 +83,7 @@ class StreamJob:
         self.source, self.trigger = source, trigger
         self.stopping = threading.Event()
         self._guard = threading.Lock()
-        """Held while a micro-batch is worked on, so that stopping falls between two of them."""
+        """Held while events are brought in, by a micro-batch or by the search for changed files."""
         self._context = contextvars.copy_context()
         self._error: BaseException | None = None
         self._queries: list[StreamingQuery] = []
@@ -162,6 +166,7 @@ class StreamJob:
                 swept = time.monotonic()
 
     def _end(self, spool: Spool | None) -> None:
+        self.stopping.set()
         if spool:
             spool.stop()
         for query in self._queries:
@@ -169,15 +174,11 @@ class StreamJob:
         self.gold.stop()
 
     def _stop(self, query: StreamingQuery) -> None:
-        """After the micro-batch in hand, and after Spark has noted it."""
-        with self._guard:
-            deadline = time.monotonic() + 10
-            while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
-                last = query.lastProgress
-                time.sleep(0.05)
-                if query.lastProgress is not last:
-                    break
-            query.stop()
+        """After the micro-batch in hand, and after Spark has noted it; one that begins now ends itself (`_Stopping`)."""
+        deadline = time.monotonic() + self.lake.settings.run.lock_timeout_seconds
+        while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        query.stop()
 
     def _raise(self, spool: Spool | None) -> None:
         """What went wrong, in one line: our own error rather than Spark's report of it."""
@@ -188,7 +189,8 @@ class StreamJob:
         if self.gold.error:
             raise self.gold.error
         for query in self._queries:
-            if problem := query.exception():
+            problem = query.exception()
+            if problem and _Stopping.__name__ not in str(problem):
                 raise SaleslakeError(f"{query.name or 'the stream'}: {_cause(str(problem))}")
 
     @contextmanager
@@ -225,6 +227,8 @@ class StreamJob:
         """Spark calls back on threads of its own, which know nothing of our log's context; and tells errors only as Java's."""
 
         def called(frame: DataFrame, batch_id: int) -> None:
+            if self.stopping.is_set():
+                raise _Stopping
             try:
                 self._context.copy().run(work, frame, batch_id)
             except BaseException as e:
