@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from deltalake.exceptions import DeltaError
 
@@ -61,11 +62,9 @@ def missing_files(lake: Lake, table: Table) -> list[str]:
     root = lake.path(table)
     if "://" in root:
         return []
-    return sorted(
-        str(Path(path).relative_to(root))
-        for uri in lake.snapshot(table).file_uris()
-        if not Path(path := uri.removeprefix("file://")).exists()
-    )
+    # URIs, so a blank in the folder's name is `%20`.
+    paths = [Path(unquote(uri.removeprefix("file://"))) for uri in lake.snapshot(table).file_uris()]
+    return sorted(str(path.relative_to(root)) for path in paths if not path.exists())
 
 
 def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> str:

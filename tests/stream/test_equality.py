@@ -53,7 +53,7 @@ EXAMPLES = int(os.environ.get("SALESLAKE_EXAMPLES", "1"))
 def _file_of(line: str) -> str | None:
     """Which of the batch's files a line belongs to; None for an unknown type, which the batch's sources do not know."""
     try:
-        record = json.loads(line)
+        record, _ = json.JSONDecoder().raw_decode(line)  # of two objects on a line, the first says whose it is
     except ValueError:
         return "transactions.csv" if "," in line and not line.startswith("{") else "orders.jsonl"
     if not isinstance(record, dict):
