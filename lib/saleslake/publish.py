@@ -361,5 +361,15 @@ def _merge(lake: Lake, table: Table, rows: DataFrame, decided: _Decided) -> None
     if decided.deletes:
         merge = merge.whenMatchedDelete("s._delete")
     # Not alone, what is stored may be newer than when it was looked up.
-    newer = None if alone else order_of("s.") > order_of("t.")
+    newer = None if alone else _is_newer("s.", "t.")
     merge.whenMatchedUpdate(newer, values).whenNotMatchedInsert(values=values).execute()
+
+
+def _is_newer(mine: str, theirs: str) -> Column:
+    """`order_of(mine) > order_of(theirs)`, column by column: MERGE would cast one struct to the other's NOT NULLs."""
+    newer = F.lit(False)
+    for name in reversed(ORDER):
+        one, other = F.col(f"{mine}{name}"), F.col(f"{theirs}{name}")
+        greater = F.coalesce(one > other, one.isNotNull() & other.isNull())
+        newer = greater | (one.eqNullSafe(other) & newer)
+    return newer

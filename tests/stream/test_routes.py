@@ -43,6 +43,7 @@ def route(spark: SparkSession, make_settings: Callable[[str], Settings]) -> Call
         ('{"neither": 1}', "events_orders"),
         ('{"order_id": "cut', "events_orders"),
         ("[1]", "events_orders"),
+        ('["T9", 17]', "events_orders"),
     ],
 )
 def test_type_decides_else_the_key_else_the_form(route: Callable[..., Any], line: str, source: str) -> None:

@@ -42,7 +42,7 @@ def event_sources(settings: Settings) -> dict[str, Source]:
 def routed(lines: DataFrame, settings: Settings) -> DataFrame:
     """Adds source, event_time (UTC, NULL where unreadable); sets header and defect. Grain: one row a line, in and out.
 
-    Takes columns raw, header, defect and whatever else. What is no JSON object goes to the source of CSV events, if there
+    Takes columns raw, header, defect and whatever else. What does not look like JSON goes to the source of CSV events, if there
     is one and the line has its delimiter; what nobody claims goes to the first source, whose rules name what is wrong.
     """
     sources = event_sources(settings)
@@ -59,7 +59,8 @@ def routed(lines: DataFrame, settings: Settings) -> DataFrame:
     frame = lines.select("*", is_object.alias("_is_object"), F.inline(F.array(F.struct(parsed.alias("_e")))))
     type_ = F.lower(trimmed(walk(F.col("_e"), settings.stream.type_field)))
     by_csv = _csv_source(csv)
-    source_of = F.when(~F.col("_is_object") & by_csv.isNotNull(), by_csv).otherwise(
+    is_json = F.coalesce(F.col("raw").rlike(r"^\s*[\{\[]"), F.lit(True))
+    source_of = F.when(~is_json & by_csv.isNotNull(), by_csv).otherwise(
         F.coalesce(_by_type(json, type_), _by_key(json, type_), F.lit(next(iter(json))))
     )
     unknown = F.col("_is_object") & type_.isNotNull() & _by_type(json, type_).isNull()
