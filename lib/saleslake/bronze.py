@@ -209,9 +209,9 @@ def append(lake: Lake, source: str, staging: Staging) -> None:
             frame = with_identity(lake.spark.read.parquet(str(staging.folder / name))).select(*table.select())
             frames.append(frame.coalesce(1) if repartition else frame)
     rows = frames[0] if len(frames) == 1 else frames[0].unionByName(frames[1])
-    faults.reached("before_bronze", lake.session)
+    faults.reached("before_bronze")
     lake.append(table, rows)
-    faults.reached("after_bronze", lake.session)
+    faults.reached("after_bronze")
 
 
 def with_identity(staged: DataFrame, *others: str) -> DataFrame:

@@ -9,10 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from typing import Any
 
 POINTS = (
     "after_landing",
@@ -32,7 +29,7 @@ _reached: dict[str, int] = {}
 _guard = threading.Lock()
 
 
-def reached(point: str, spark: SparkSession | None = None) -> None:
+def reached(point: str) -> None:
     """Die here if `SALESLAKE_KILL_AT` says so."""
     wanted = os.environ.get("SALESLAKE_KILL_AT")
     if not wanted:
@@ -42,14 +39,13 @@ def reached(point: str, spark: SparkSession | None = None) -> None:
     with _guard:
         _reached[point] = _reached.get(point, 0) + 1
         if name == point and _reached[point] == int(nth or 1):
-            _kill(spark)
+            _kill()
 
 
-def _kill(spark: SparkSession | None) -> None:
+def _kill() -> None:
     from pyspark import SparkContext
 
     gateway: Any = SparkContext._gateway
-    if spark is not None or gateway is not None:
-        jvm: Any = gateway.jvm
-        os.kill(int(jvm.java.lang.ProcessHandle.current().pid()), signal.SIGKILL)
+    if gateway is not None:
+        os.kill(int(gateway.jvm.java.lang.ProcessHandle.current().pid()), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)

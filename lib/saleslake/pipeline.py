@@ -144,7 +144,7 @@ class Batch:
 
     def gold(self) -> None:
         """Refresh gold; replace what is damaged."""
-        faults.reached("between_silver_and_gold", self.lake.session)
+        faults.reached("between_silver_and_gold")
         with self._timed("gold"):
             damages, _ = heal.inspect(self.lake, gold.TABLES.values(), self.state.load())
             self._announce(damages)

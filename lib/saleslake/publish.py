@@ -87,12 +87,18 @@ def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataF
         return _publish_at_once(lake, entity, cleaned, outcome, current_files)
     # The turn is inside the lock, or a thread could wait for the lock with the turn in hand.
     with lake.lock("silver"), _turns.setdefault(lake.path(entity.table), threading.Lock()):
-        if outcome.quarantined:
-            insert_rejected(lake, entity, cleaned)
-            faults.reached("after_quarantine", lake.session)
-        if outcome.records > outcome.quarantined or current_files is not None:
-            _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
-            faults.reached("after_silver_write", lake.session)
+        return _publish_counted(lake, entity, cleaned, outcome, current_files)
+
+
+def _publish_counted(
+    lake: Lake, entity: Entity, cleaned: DataFrame, outcome: Outcome, current_files: DataFrame | None
+) -> Outcome:
+    if outcome.quarantined:
+        insert_rejected(lake, entity, cleaned)
+        faults.reached("after_quarantine")
+    if outcome.records > outcome.quarantined or current_files is not None:
+        _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
+        faults.reached("after_silver_write")
     return outcome
 
 
@@ -112,17 +118,8 @@ def _publish_at_once(
             "write_conflict", table=entity.table.full_name, attempt=state.attempt_number
         ),
     )
-
-    def attempt() -> Outcome:
-        outcome = copy.deepcopy(counted)
-        if outcome.quarantined:
-            insert_rejected(lake, entity, cleaned)
-        if outcome.records > outcome.quarantined or current_files is not None:
-            _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
-        return outcome
-
     try:
-        return retrying(attempt)
+        return retrying(lambda: _publish_counted(lake, entity, cleaned, copy.deepcopy(counted), current_files))
     except RetryError as e:
         raise SaleslakeError(
             f"{entity.table.full_name}: other writers were quicker {run.conflict_retries + 1} times in a row "
@@ -351,7 +348,7 @@ def _merge(lake: Lake, table: Table, rows: DataFrame, decided: _Decided) -> None
         nulls = [F.lit(None).cast(c.type).alias(c.name) for c in table.columns if c.name not in table.keys]
         gone = decided.rows.where(F.col("action") == "delete").select(*table.keys, *nulls, F.lit(True).alias("_delete"))
         source = source.unionByName(gone)
-    condition = " AND ".join(f"t.{key} = s.{key}" for key in table.keys)
+    condition = table.same_key
     alone = lake.settings.run.silver_writers == "lock"
     if alone and table.partition_by and len(decided.dates) <= _MOST_LITERAL_DATES:
         # Old and new dates: pruned to the new ones only, a key whose date moved would stand twice.

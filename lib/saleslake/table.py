@@ -83,6 +83,11 @@ class Table:
         }
 
     @property
+    def same_key(self) -> str:
+        """The condition of a MERGE of rows `s` into the table `t`."""
+        return " AND ".join(f"t.{key} = s.{key}" for key in self.keys)
+
+    @property
     def schema(self) -> T.StructType:
         return T.StructType([T.StructField(c.name, c.type, c.nullable, {"comment": c.comment}) for c in self.columns])
 

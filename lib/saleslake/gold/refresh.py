@@ -102,7 +102,7 @@ def refresh(
         if not changes and not damaged and not missing:
             return []
         written = _Refresh(lake, Inputs(lake, pins), changes, damaged | missing, say).run()
-        faults.reached("before_gold_progress", lake.session)
+        faults.reached("before_gold_progress")
         refreshed = {INPUTS[name].full_name: pin for name, pin in pins.items()}
         file.update(lambda state: state.__dict__.update(refreshed=refreshed, gold=decided_by))
         for result in written:
@@ -148,7 +148,7 @@ class _Refresh:
     def _say_and_do(self, table: Table, step: Callable[[], Written]) -> Written:
         self.say(table.full_name)
         written = step()
-        faults.reached("after_gold_write", self.lake.session)
+        faults.reached("after_gold_write")
         return written
 
     def _stages(self, dates: set[date] | None, sales: bool) -> list[list[tuple[Table, bool, Callable[[], Written]]]]:

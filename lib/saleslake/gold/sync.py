@@ -102,7 +102,7 @@ def sync_changed(
 
 
 def _merge_changed(lake: Lake, table: Table, changed: DataFrame, dates: set[date] | None) -> None:
-    condition = " AND ".join(f"t.{key} = s.{key}" for key in table.keys)
+    condition = table.same_key
     if dates is not None:
         condition = f"t.date IN ({date_literals(dates)}) AND {condition}"
     values: dict[str, str | Column] = {name: f"s.{name}" for name in table.column_names}

@@ -48,7 +48,7 @@ def extract(
     fetched, failure = _fetch(lake, name, source, report, say)
     if failure:
         report.failed.append(failure)
-    faults.reached("after_landing", lake.session)
+    faults.reached("after_landing")
     units, greatest = decide(lake, name, fetched, report, everything=refetch, not_after=started)
     old = bronze.watermark(control)
     mark = moved(asked, old, greatest) if source.is_incremental and not failure else None

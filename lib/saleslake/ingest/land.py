@@ -32,7 +32,7 @@ def land(
             api.extract(lake, name, window, control, report, refetch=refetch, say=say)
         else:
             units = files.extract(lake, name, control, report, refetch=refetch)
-            faults.reached("after_landing", lake.session)
+            faults.reached("after_landing")
             commit(lake, name, units, report)
     log = structlog.get_logger()
     for failure in report.failed:

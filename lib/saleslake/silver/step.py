@@ -7,7 +7,7 @@ harmless replay.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial, reduce
 from typing import Any
@@ -36,7 +36,7 @@ def catch_up(lake: Lake, source: str) -> Outcome:
     if change is None:
         return Outcome()
     if lake.snapshot(table, now[1]).count() == 0:
-        note_progress(lake, [source], now)
+        note_progress(lake, {source: now})
         return Outcome()
     if change.feed is None:
         rows = bronze.rows(lake, source, now[1])
@@ -45,7 +45,7 @@ def catch_up(lake: Lake, source: str) -> Outcome:
         rows = bronze.of_source(lake, source, rows)
     outcome = decide(lake, source, rows, _is_many(lake, source, seen if change.feed else None, now))
     # After the writes: a run that ends in between decides the same records again, and writes nothing twice.
-    note_progress(lake, [source], now)
+    note_progress(lake, {source: now})
     return outcome
 
 
@@ -88,10 +88,10 @@ def progress(lake: Lake, source: str) -> Pin | None:
     return StateFile(lake.folder("state.json")).load().seen.get(_progress_of(lake, source))
 
 
-def note_progress(lake: Lake, sources: Iterable[str], pin: Pin) -> None:
-    """Note that silver has decided these sources up to `pin`. To be called after the writes."""
-    faults.reached("before_silver_progress", lake.session)
-    seen = {_progress_of(lake, source): pin for source in sources}
+def note_progress(lake: Lake, pins: dict[str, Pin]) -> None:
+    """Note up to where silver has decided each source. To be called after the writes."""
+    faults.reached("before_silver_progress")
+    seen = {_progress_of(lake, source): pin for source, pin in pins.items()}
     StateFile(lake.folder("state.json")).update(partial(_mark_seen, seen))
 
 
@@ -173,8 +173,7 @@ def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Out
                     for s, pin in pins.items()
                 ]
                 outcomes[name] = replace(lake, entity, frames, files)
-            seen = {_progress_of(lake, s): pin for s, pin in pins.items()}
-            StateFile(lake.folder("state.json")).update(partial(_mark_seen, seen))
+            note_progress(lake, pins)
             structlog.get_logger().info(
                 "silver_rebuilt",
                 entity=name,

@@ -95,7 +95,7 @@ class Intake:
                 left_out += 1
             else:
                 units.append(unit)
-        faults.reached("after_landing", self.lake.session)
+        faults.reached("after_landing")
         return self._append_units(units, left_out)
 
     def changed_files(self, folder: Path, pattern: str) -> list[Path]:
@@ -251,11 +251,11 @@ class Intake:
             _count(landed.frame, landed)
             own = landed.frame.select(*self.table.column_names)
             rows = (own if landed.records > _SMALL else own.coalesce(1)).unionByName(rows)
-        faults.reached("before_bronze", self.lake.session)
+        faults.reached("before_bronze")
         landed.before = self.lake.pin(self.table)
         self.lake.append(self.table, rows)
         landed.after = self.lake.pin(self.table)
-        faults.reached("after_bronze", self.lake.session)
+        faults.reached("after_bronze")
         self._remember(entries)
         if landed.newest and (self.clock is None or landed.newest > self.clock):
             self.clock = landed.newest

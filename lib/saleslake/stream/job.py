@@ -245,7 +245,7 @@ class StreamJob:
             figures = {"seconds": round(time.monotonic() - started, 3), "records": landed.records}
             self.health.query("events", figures)
             structlog.get_logger().info("micro_batch", batch_id=batch_id, left_out=landed.left_out, **figures)
-            faults.reached("before_commit_log", self.lake.session)
+            faults.reached("before_commit_log")
 
     def _sweep(self) -> None:
         """Files that changed after they were read: Spark never looks at them again."""
@@ -262,7 +262,7 @@ class StreamJob:
         try:
             if landed.frame is not None:
                 self._to_silver(landed)
-                faults.reached("between_silver_and_gold", self.lake.session)
+                faults.reached("between_silver_and_gold")
         finally:
             landed.release()
         lag = (datetime.now(timezone.utc) - self.intake.clock).total_seconds() if self.intake.clock else None
@@ -283,7 +283,7 @@ class StreamJob:
             ]
             outcomes = dict(zip(by_entity, side_by_side(works), strict=True))
             assert landed.after is not None
-            step.note_progress(self.lake, sources, landed.after)
+            step.note_progress(self.lake, dict.fromkeys(sources, landed.after))
         else:
             # A killed run left silver behind: what it missed is in bronze, and is decided together with this.
             outcomes = {}

@@ -132,7 +132,7 @@ def _merge(lake: Lake, counted: DataFrame, _: int) -> None:
             if rows.isEmpty():
                 return
             target = DeltaTable.forPath(rows.sparkSession, lake.path(table)).alias("t")
-            condition = " AND ".join(f"t.{key} = s.{key}" for key in (*table.partition_by, *table.keys))
+            condition = f"t.date = s.date AND {table.same_key}"
             target.merge(
                 rows.coalesce(1).alias("s"), condition
             ).whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
