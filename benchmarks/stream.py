@@ -44,18 +44,17 @@ format = "events"
 entity = "transactions"
 format = "events"
 version = "updated_at"
-defaults = {{ currency = "EUR" }}
+defaults = { currency = "EUR" }
 [sources.events_transactions_csv]
 entity = "transactions"
 format = "events_csv"
 columns = ["transaction_id", "customer_id", "product_id", "sale_date", "quantity", "total_price", "sales_channel", "currency", "updated_at"]
 version = "updated_at"
-defaults = {{ currency = "EUR" }}
+defaults = { currency = "EUR" }
 [stream]
 trigger = "2 seconds"
 [stream.files]
 path = "events"
-{extra}
 """
 
 
@@ -74,10 +73,10 @@ def main() -> int:
     return 0
 
 
-def _house(extra: str = "") -> Path:
+def _house() -> Path:
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    (WORK / "saleslake.toml").write_text(CONFIG.format(extra=extra))
+    (WORK / "saleslake.toml").write_text(CONFIG)
     return WORK / "saleslake.toml"
 
 

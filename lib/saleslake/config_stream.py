@@ -18,7 +18,7 @@ class FilesInput(Strict):
     path: str = "data/events"
     pattern: str = "*.{json,jsonl,ndjson,csv,gz}"
     """Names that are taken; hidden names (`.x`, `_x`) never are. Producers write another name first, then rename."""
-    max_megabytes_per_trigger: int = Field(default=32, ge=1)
+    max_megabytes_per_trigger: int = Field(default=128, ge=1)
     max_files_per_trigger: int | None = Field(default=None, ge=1)
     """Given, it is what limits a micro-batch; Spark takes one limit only."""
     done: Literal["keep", "archive", "delete"] = "keep"
@@ -60,7 +60,7 @@ class Stream(Strict):
     kafka: KafkaInput = KafkaInput()
     late_after_seconds: int = Field(default=600, ge=0)
     """sales_by_minute: an event this much older than the newest one landed before it counts as late."""
-    minute_trigger: str = "10 seconds"
+    minute_trigger: str = "30 seconds"
     """How often sales_by_minute is brought up to date."""
     sweep_seconds: float = Field(default=60.0, gt=0)
     """How often the watched folder is searched for files that changed after they were read."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import threading
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
@@ -31,6 +30,7 @@ from saleslake.table import Table, date_literals
 _MOST_LITERAL_DATES = 1000
 _FEW = 500_000
 """Record ids that fit in every task's memory."""
+_MOST_LOOKED_UP = 20_000
 _CONFLICTS = (
     conflicts.DeltaConcurrentModificationException,
     conflicts.ConcurrentAppendException,
@@ -141,22 +141,37 @@ def _counted(cleaned: DataFrame) -> Outcome:
 
 
 def insert_rejected(lake: Lake, entity: Entity, cleaned: DataFrame) -> None:
-    """Append the rejected records that quarantine does not hold yet. The caller holds the silver lock."""
+    """Append the rejected records that quarantine does not hold yet. The caller holds the silver lock, if writers lock."""
     table = quarantine.TABLE
     rows = quarantine.rejected(cleaned, entity.name)
     lake.create(table)
-    with _one_at_a_time if lake.settings.run.silver_writers == "lock" else nullcontext():
-        if lake.snapshot(table).count() > 0:
-            known = lake.read(table).select("record_id")
-            rows = rows.join(known, "record_id", how="left_anti").select(*table.select())
-            if rows.isEmpty():
-                return
-        if lake.settings.run.silver_writers == "conflict":
-            # Reading all ids in the same transaction is what makes Delta see another's insert of one of them.
-            merge = lake.delta(table).alias("t").merge(rows.coalesce(1).alias("s"), "t.record_id = s.record_id")
-            merge.whenNotMatchedInsertAll().execute()
-            return
-        lake.append(table, rows.coalesce(1))
+    if lake.settings.run.silver_writers == "conflict":
+        # Reading all ids in the same transaction is what makes Delta see another's insert of one of them.
+        merge = lake.delta(table).alias("t").merge(rows.coalesce(1).alias("s"), "t.record_id = s.record_id")
+        merge.whenNotMatchedInsertAll().execute()
+        return
+    with _one_at_a_time:
+        unknown = _unknown(lake, table, rows)
+        if unknown is not None:
+            lake.append(table, unknown.coalesce(1))
+
+
+def _unknown(lake: Lake, table: Table, rows: DataFrame) -> DataFrame | None:
+    """Those of `rows` whose record_id the table does not hold; None if it holds them all. Few are looked up without Spark."""
+    if lake.snapshot(table).count() == 0:
+        return rows
+    ids = [row["record_id"] for row in rows.select("record_id").limit(_MOST_LOOKED_UP + 1).collect()]
+    if len(ids) > _MOST_LOOKED_UP:
+        new = rows.join(lake.read(table).select("record_id"), "record_id", how="left_anti").select(*table.select())
+        return None if new.isEmpty() else new
+    found = lake.query("select record_id from t where record_id in (select unnest($ids))", {"ids": ids}, t=table)
+    known = {row[0] for row in found.fetchall()}
+    if not known:
+        return rows
+    if known.issuperset(ids):
+        return None
+    held = lake.spark.createDataFrame([(name,) for name in known], "record_id string")
+    return rows.join(F.broadcast(held), "record_id", how="left_anti").select(*table.select())
 
 
 def replace(lake: Lake, entity: Entity, frames: list[DataFrame], line_files: list[DataFrame]) -> Outcome:

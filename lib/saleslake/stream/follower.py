@@ -1,69 +1,79 @@
-"""Keeps gold up to silver while the stream goes on: refreshes of what came meanwhile, one after another.
+"""Keeps gold up to silver while the stream goes on, between micro-batches.
 
+Beside a micro-batch a refresh would take twice as long, and so would the micro-batch: an event waits for both.
 Gold remembers which silver versions it was made of, so a refresh that never happened is made up by the next one, of
 this run or of another.
 """
 
 from __future__ import annotations
 
-import contextvars
-import threading
 import time
 
+import structlog
+
+from saleslake.errors import LockTimeout
 from saleslake.gold import refresh as gold
 from saleslake.pipeline import Batch
 from saleslake.stream.health import Health
 
-_PATIENCE = 2.0
+_PATIENCE = 3.0
 """While the input is behind, gold rests so many times as long as its last refresh took: fewer, larger refreshes."""
 
 
-class GoldFollower(threading.Thread):
-    """A thread that refreshes gold whenever it is told that silver has changed."""
+class GoldFollower:
+    """Refreshes gold when silver has changed and it is gold's turn. Not thread-safe: the caller holds the micro-batches' guard."""
 
     def __init__(self, batch: Batch, health: Health):
-        super().__init__(name="gold", daemon=True)
         self.batch, self.health = batch, health
-        self.error: BaseException | None = None
-        self._is_behind, self._took = False, 0.0
-        self._changed = threading.Event()
-        self._stopping = threading.Event()
-        self._context = contextvars.copy_context()
+        self._is_behind = False
+        self._took = self._ended = 0.0
+        self._due_since: float | None = None
+        self._inspected = False
+
+    def start(self) -> None:
+        """What an earlier run left is due, and what was damaged."""
+        lake = self.batch.lake
+        if any(lake.exists(table) and lake.snapshot(table).count() for table in gold.INPUTS.values()):
+            self.tell(is_behind=False)
 
     def tell(self, *, is_behind: bool) -> None:
-        """Silver has changed. `is_behind`: the input has more than a micro-batch takes, so silver should have the cores."""
+        """Silver has changed. `is_behind`: the input has more than a micro-batch takes, so silver goes first."""
         self._is_behind = is_behind
-        self._changed.set()
+        self._due_since = self._due_since or time.monotonic()
 
-    def stop(self) -> None:
-        """Refresh what is left, and end."""
-        self._stopping.set()
-        self._changed.set()
-        self.join()
+    @property
+    def is_due(self) -> bool:
+        rest = _PATIENCE * self._took if self._is_behind else 0
+        return self._due_since is not None and time.monotonic() - self._ended >= rest
 
-    def run(self) -> None:
-        self._context.run(self._follow)
-
-    def _is_anything_there(self) -> bool:
-        lake = self.batch.lake
-        return any(lake.exists(table) and lake.snapshot(table).count() for table in gold.INPUTS.values())
-
-    def _follow(self) -> None:
+    def follow(self) -> None:
+        """Refresh gold if it is due. Another run's lock is left for later, and the input goes on, until it has lasted too long."""
+        if not self.is_due:
+            return
         try:
-            if self._is_anything_there():
-                self.batch.gold()  # what an earlier run left, and what was damaged
-            while True:
-                self._changed.wait()
-                if self._is_behind:
-                    self._stopping.wait(_PATIENCE * self._took)
-                self._changed.clear()
-                stopping = self._stopping.is_set()
-                began = time.monotonic()
-                written = gold.refresh(self.batch.lake)
-                self._took = time.monotonic() - began
-                if any(table.anything for table in written):
-                    self.health.count(gold_refreshes=1)
-                if stopping:
-                    return
-        except BaseException as e:
-            self.error = e
+            with self.batch.lake.lock("gold", timeout_seconds=0):
+                self._refresh()
+        except LockTimeout as e:
+            assert self._due_since is not None
+            self._ended, self._took = time.monotonic(), 0.0
+            if time.monotonic() - self._due_since > self.batch.lake.settings.run.lock_timeout_seconds:
+                raise
+            structlog.get_logger().info("gold_later", reason=str(e))
+
+    def finish(self) -> None:
+        """Refresh what is left, waiting for the lock as any run does."""
+        if self._due_since is not None:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        began = time.monotonic()
+        if self._inspected:
+            written = gold.refresh(self.batch.lake)
+        else:
+            self.batch.gold()
+            written = self.batch.summary.written
+        self._inspected, self._due_since = True, None
+        self._ended = time.monotonic()
+        self._took = self._ended - began
+        if any(table.anything for table in written):
+            self.health.count(gold_refreshes=1)

@@ -46,7 +46,7 @@ class Landed:
     left_out: int = 0
     by_source: dict[str, int] = field(default_factory=dict)
     frame: DataFrame | None = None
-    """Its rows as they are in bronze, persisted; the caller unpersists. None if nothing landed."""
+    """Its rows as they are in bronze, but for stream_time, persisted; the caller unpersists. None if nothing landed."""
     newest: datetime | None = None
     """Greatest event time in it, future ones left out."""
     before: Pin | None = None
@@ -247,9 +247,10 @@ class Intake:
         landed = Landed(left_out=left_out)
         if lines is not None:
             told = bronze.with_identity(routed(lines, self.lake.settings), "event_time")
-            landed.frame = told.select("*", clock).select(*self.table.select(), "event_time").persist()
+            # The clock is added after the cache: a literal is compiled into the code that reads, and would be anew each time.
+            landed.frame = told.persist()
             _count(landed.frame, landed)
-            own = landed.frame.select(*self.table.column_names)
+            own = landed.frame.select("*", clock).select(*self.table.select())
             rows = (own if landed.records > _SMALL else own.coalesce(1)).unionByName(rows)
         faults.reached("before_bronze")
         landed.before = self.lake.pin(self.table)

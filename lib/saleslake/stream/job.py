@@ -1,4 +1,4 @@
-"""The stream: input → bronze → silver in one query, gold behind it, sales_by_minute beside it; until told to stop."""
+"""The stream: input → bronze → silver → gold in one query, sales_by_minute beside it; until told to stop."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class StreamJob:
         self.source, self.trigger = source, trigger
         self.stopping = threading.Event()
         self._guard = threading.Lock()
-        """Held while events are brought in, by a micro-batch or by the search for changed files."""
+        """Held while the tables are written: by a micro-batch, by the search for changed files, by gold when it is late."""
         self._context = contextvars.copy_context()
         self._error: BaseException | None = None
         self._queries: list[StreamingQuery] = []
@@ -159,8 +159,13 @@ class StreamJob:
         """Until told to stop, or something ended."""
         swept = time.monotonic()
         while not self.stopping.wait(_LOOK_SECONDS):
-            if any(not query.isActive for query in queries) or self.gold.error or (spool and spool.ended.is_set()):
+            if any(not query.isActive for query in queries) or (spool and spool.ended.is_set()):
                 return
+            if self.gold.is_due and self._guard.acquire(blocking=False):
+                try:
+                    self.gold.follow()
+                finally:
+                    self._guard.release()
             if time.monotonic() - swept >= self.settings.sweep_seconds:
                 self._sweep()
                 swept = time.monotonic()
@@ -171,7 +176,8 @@ class StreamJob:
             spool.stop()
         for query in self._queries:
             self._stop(query)
-        self.gold.stop()
+        if self._error is None:
+            self.gold.finish()
 
     def _stop(self, query: StreamingQuery) -> None:
         """After the micro-batch in hand, and after Spark has noted it; one that begins now ends itself (`_Stopping`)."""
@@ -186,8 +192,6 @@ class StreamJob:
             raise spool.error
         if self._error:
             raise self._error
-        if self.gold.error:
-            raise self.gold.error
         for query in self._queries:
             problem = query.exception()
             if problem and _Stopping.__name__ not in str(problem):
@@ -245,6 +249,7 @@ class StreamJob:
             figures = {"seconds": round(time.monotonic() - started, 3), "records": landed.records}
             self.health.query("events", figures)
             structlog.get_logger().info("micro_batch", batch_id=batch_id, left_out=landed.left_out, **figures)
+            self.gold.follow()
             faults.reached("before_commit_log")
 
     def _sweep(self) -> None:
