@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -96,13 +95,11 @@ class Peak:
 
 
 def _resident(root: int) -> int:
-    """Bytes of the process tree below `root` (Linux; 0 elsewhere)."""
-    parents, sizes = {}, {}
+    """Bytes of the process tree below `root` (Linux; 0 elsewhere), shared pages counted once: a JVM that forks is not two."""
+    parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            parents[int(folder.name)] = int(fields[1])
-            sizes[int(folder.name)] = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
 
@@ -111,7 +108,15 @@ def _resident(root: int) -> int:
             pid = parents.get(pid, 0)
         return pid == root
 
-    return sum(size for pid, size in sizes.items() if below(pid))
+    return sum(_proportional(pid) for pid in parents if below(pid))
+
+
+def _proportional(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def _show(results: dict[str, dict[str, Any]], orders: int, data: Path) -> None:

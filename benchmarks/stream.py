@@ -244,7 +244,7 @@ def _verify(config: Path) -> None:
         "--truth",
         str(WORK / "truth.json"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"})
     out.print(
         done.stdout.strip().splitlines()[-1] if done.returncode == 0 else f"[red]verify failed[/]: {done.stdout[-500:]}"
     )

@@ -25,6 +25,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from saleslake.config_serving import Serving as Serving
 from saleslake.config_source import Api as Api
 from saleslake.config_source import Auth as Auth
 from saleslake.config_source import Severity as Severity
@@ -88,6 +89,7 @@ class Settings(BaseSettings):
     gold: Gold = Gold()
     spark: Spark = Spark()
     stream: Stream = Stream()
+    serving: Serving = Serving()
     channels: dict[str, str] = {}
     """Spelling of a channel (compared without case, spaces, `-` and `_`) to its name."""
     rules: dict[str, dict[str, Severity]] = {}

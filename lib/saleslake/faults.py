@@ -22,8 +22,9 @@ POINTS = (
     "after_gold_write",
     "before_gold_progress",
     "before_commit_log",
+    "before_publish_commit",
 )
-"""Every point, in the order a batch passes them."""
+"""Every point, in the order a run passes them."""
 
 _reached: dict[str, int] = {}
 _guard = threading.Lock()

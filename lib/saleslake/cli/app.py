@@ -1,4 +1,4 @@
-"""`saleslake`: run, stream, status, sql, verify, check, mock-api, generate, simulate."""
+"""`saleslake`: run, stream, status, sql, verify, check, publish, mock-api, generate, simulate."""
 
 from __future__ import annotations
 
@@ -232,6 +232,32 @@ def verify(
             for line in found.lines() if found else ():
                 render.out.print(line)
         return EXIT_OK if holds else EXIT_FAILED
+
+    guarded(work, verbose)
+
+
+@app.command()
+def publish(
+    to: Annotated[
+        str, typer.Option(help="postgres, redshift, duckdb; several by commas. Default: those with a connection.")
+    ] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Compare whole tables, whatever the target says it holds.")
+    ] = False,
+    execute: Annotated[bool, typer.Option("--execute", help="Redshift: run the statements, too.")] = False,
+    config: Config = None,
+    verbose: Verbose = False,
+) -> None:
+    """Bring PostgreSQL, Redshift or a DuckDB file up to gold. Starts no JVM."""
+    from saleslake import logs
+    from saleslake.serve.publish import publish as publish_to
+
+    def work() -> int:
+        lake = _lake_to_read(config)
+        logs.configure(lake.folder("logs"), lake.run_id, quiet=True, verbose=verbose)
+        for line in publish_to(lake, to, everything=everything, execute=execute):
+            typer.echo(line)
+        return EXIT_OK
 
     guarded(work, verbose)
 

@@ -13,7 +13,7 @@ from saleslake.config import PROJECT_ROOT
 from saleslake.errors import SaleslakeError
 from saleslake.lake import Lake
 
-VIEWS = PROJECT_ROOT / "sql" / "duckdb" / "views.sql"
+VIEWS = (PROJECT_ROOT / "sql" / "views.sql", PROJECT_ROOT / "sql" / "duckdb" / "views.sql")
 
 
 def tables(lake: Lake) -> dict[str, str]:
@@ -37,7 +37,7 @@ def require_tables(lake: Lake, *layers: str) -> None:
 
 @contextmanager
 def connect(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection in which every table and every view of `sql/duckdb/views.sql` can be queried and nothing written."""
+    """A connection in which every table and every view of `VIEWS` can be queried and nothing written."""
     connection = duckdb.connect()
     try:
         connection.execute("set timezone = 'UTC'")
@@ -48,7 +48,7 @@ def connect(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
             source = f"_{layer}_{table}"
             connection.register(source, DeltaTable(path).to_pyarrow_dataset())
             connection.execute(f'create view {layer}."{table}" as select * from {source}')
-        for view in view_statements():
+        for view in view_statements(*VIEWS):
             if all(name in there for name in _used(view)):
                 connection.execute(view)
         yield connection
@@ -56,9 +56,10 @@ def connect(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def view_statements() -> list[str]:
-    """The statements of `sql/duckdb/views.sql`."""
-    text = "\n".join(line for line in VIEWS.read_text().splitlines() if not line.startswith("--"))
+def view_statements(*files: Path) -> list[str]:
+    """The statements of files of views."""
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    text = "\n".join(line for line in lines if not line.startswith("--"))
     return [statement.strip() for statement in text.split(";") if statement.strip()]
 
 

@@ -1,0 +1,83 @@
+"""Which versions of gold belong together, found without a JVM."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from saleslake.errors import LockTimeout, SaleslakeError
+from saleslake.lake import Lake
+from saleslake.serve.tables import SERVED
+from saleslake.state import Pin
+from saleslake.table import Table
+
+_POLL_SECONDS = 0.1
+
+
+def served_pins(lake: Lake) -> dict[str, Pin]:
+    """Name → (table id, version) of every served table that is there, at one moment between two refreshes of gold.
+
+    Raises SaleslakeError if there is no gold, LockTimeout if a refresh lasts longer than `run.lock_timeout_seconds`.
+    """
+    with _no_refresh(lake):
+        found = {name: pin for name, table in SERVED.items() if (pin := lake.pin(table))}
+    if not found:
+        raise SaleslakeError(f"no gold tables at {lake.folder('tables', 'gold')}: run `saleslake run` first")
+    return found
+
+
+def batches(lake: Lake, table: Table, version: int, partitions: set[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Rows of a version, its columns in the order of the module; of some partitions (ISO dates) or all."""
+    rows = lake.snapshot(table, version).to_pyarrow_dataset()
+    wanted = None
+    if partitions is not None:
+        wanted = ds.field(table.partition_by[0]).isin([date.fromisoformat(value) for value in sorted(partitions)])
+    yield from rows.scanner(columns=table.column_names, filter=wanted).to_batches()
+
+
+def changed_partitions(lake: Lake, table: Table, seen: Pin | None, now: Pin) -> set[str] | None:
+    """Values of the partition column whose files differ between two versions; None: all may, or the old one is gone."""
+    if not table.partition_by or seen is None or seen[0] != now[0]:
+        return None
+    try:
+        old, new = (_files(lake, table, version) for version in (seen[1], now[1]))
+    except Exception:  # delta-rs has no common class for a version whose log is cleaned up
+        return None
+    return {partition for partition, _ in old ^ new}
+
+
+def _files(lake: Lake, table: Table, version: int) -> set[tuple[str, str]]:
+    column = table.partition_by[0]
+    actions = pa.table(lake.snapshot(table, version).get_add_actions(flatten=True))
+    values = actions.column(f"partition.{column}").cast(pa.string()).to_pylist()
+    return set(zip(values, actions.column("path").to_pylist(), strict=True))
+
+
+@contextmanager
+def _no_refresh(lake: Lake) -> Iterator[None]:
+    """Holds gold's lock shared, as Java's file locks and Python's are the same kind. For the moment of looking only."""
+    path = Path(lake.folder("locks", "gold.lock"))
+    if "://" in lake.settings.data or not path.exists():
+        yield
+        return
+    deadline = time.monotonic() + lake.settings.run.lock_timeout_seconds
+    with path.open("rb") as file:
+        while True:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() >= deadline:
+                    raise LockTimeout(
+                        f"lock {path}: held by {path.read_text().strip()}; waited "
+                        f"{lake.settings.run.lock_timeout_seconds:g} s: let that run finish, or stop it"
+                    ) from None
+                time.sleep(_POLL_SECONDS)
+        yield

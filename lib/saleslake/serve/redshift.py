@@ -1,0 +1,160 @@
+"""Gold for Amazon Redshift: Parquet files with a manifest a table, and the statements that load them.
+
+A table is loaded into a staging table by COPY, and takes the place of the old rows in one transaction, so a query sees
+the old or the new. The files go to S3 by whatever copies files there; the statements name them there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import structlog
+
+from saleslake.config import Settings
+from saleslake.errors import SaleslakeError, first_line
+from saleslake.lake import Lake
+from saleslake.serve import ddl
+from saleslake.serve.pins import batches, served_pins
+from saleslake.serve.tables import SERVED
+from saleslake.state import Pin
+from saleslake.table import Table
+
+LOAD = "load.sql"
+_ROWS_A_FILE = 2_000_000
+
+
+@dataclass
+class Exported:
+    """One table: its files' rows, and where they lie below the export folder."""
+
+    table: str
+    version: int
+    rows: int
+    manifest: str
+
+
+def export(lake: Lake, folder: Path) -> list[Exported]:
+    """Write the current rows, the manifests and `load.sql`. Files of a version that is there already are kept.
+
+    Raises SaleslakeError for a text longer than the column that is to hold it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done = [_export(lake, SERVED[name], pin, folder) for name, pin in served_pins(lake).items()]
+    partial = folder / f".{LOAD}.tmp"
+    partial.write_text(script(lake.settings, done))
+    partial.replace(folder / LOAD)
+    for table in done:
+        structlog.get_logger().info("exported", target="redshift", **table.__dict__)
+    return done
+
+
+def execute(settings: Settings, folder: Path) -> None:
+    """Run `load.sql` in the cluster, in one transaction. The files must be in S3 by now."""
+    dsn = settings.secret(settings.serving.redshift.dsn_env, "serving.redshift.dsn_env").get_secret_value()
+    try:
+        with psycopg.connect(dsn, connect_timeout=30, autocommit=True) as connection:
+            for statement in (folder / LOAD).read_text().split(";\n"):
+                if statement.strip():
+                    connection.execute(statement.encode())
+    except psycopg.Error as e:
+        raise SaleslakeError(f"serving.redshift: {first_line(e)}") from None
+
+
+def script(settings: Settings, tables: list[Exported]) -> str:
+    """`load.sql`: create what is missing, COPY each table beside the old one, then swap the rows of all at once."""
+    own = settings.serving.redshift
+    schema, by_name = own.schema_name, {table.table: table for table in tables}
+    names = [table.name for table in ddl.ordered() if table.name in by_name]  # first what others refer to
+    role = "default" if own.iam_role == "default" else f"'{own.iam_role}'"
+    lines = [f"create schema if not exists {schema}"]
+    for name in names:
+        lines.append(ddl.create_table(SERVED[name], "redshift", schema))
+    for table in (by_name[name] for name in names):
+        arrays = " serializetojson" if _has_arrays(SERVED[table.table]) else ""
+        lines += [
+            f"create temporary table staged_{table.table} (like {schema}.{table.table})",
+            # Parquet's columns go to the table's by their place, so both have the order of the module.
+            f"copy staged_{table.table}\nfrom '{own.s3}/{table.manifest}'\niam_role {role}\nmanifest format as parquet{arrays}",
+        ]
+    # DELETE, for TRUNCATE commits at once in Redshift.
+    for name in names:
+        columns = ", ".join(SERVED[name].column_names)
+        lines.append(f"delete from {schema}.{name}")
+        lines.append(f"insert into {schema}.{name} ({columns}) select {columns} from staged_{name}")
+    for view in ddl.views(schema):
+        lines.append(view.replace("create view", "create or replace view", 1))
+    head = "-- Loads gold into Amazon Redshift; run it in one transaction, after the files beside it are in S3.\n"
+    return head + "".join(f"{line};\n" for line in ["begin", *lines, "commit"])
+
+
+def _export(lake: Lake, table: Table, pin: Pin, folder: Path) -> Exported:
+    place = f"{table.name}/{pin[0]}-{pin[1]:010d}"
+    target = folder / place
+    manifest = target / "manifest.json"
+    if not manifest.exists():
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        _write(lake, table, pin, target)
+    files = sorted(target.glob("*.parquet"))
+    base = f"{lake.settings.serving.redshift.s3}/{place}"
+    entries = [
+        {"url": f"{base}/{file.name}", "mandatory": True, "meta": {"content_length": file.stat().st_size}}
+        for file in files
+    ]
+    # Last, and under its name when it is whole: a folder with a manifest is complete.
+    partial = target / ".manifest.tmp"
+    partial.write_text(json.dumps({"entries": entries}, indent=1))
+    partial.replace(manifest)
+    rows = sum(pq.read_metadata(file).num_rows for file in files)
+    return Exported(table.name, pin[1], rows, f"{place}/manifest.json")
+
+
+def _write(lake: Lake, table: Table, pin: Pin, target: Path) -> None:
+    """At least one file: COPY refuses a manifest that names none."""
+    writer: pq.ParquetWriter | None = None
+    number = rows = 0
+    for batch in batches(lake, table, pin[1]):
+        found = _as_redshift_reads(table, batch)
+        if writer is None or rows >= _ROWS_A_FILE:
+            if writer:
+                writer.close()
+            writer = pq.ParquetWriter(target / f"part-{number:05d}.parquet", found.schema, compression="zstd")
+            number, rows = number + 1, 0
+        writer.write_table(found)
+        rows += found.num_rows
+    if writer is None:
+        nothing = lake.snapshot(table, pin[1]).to_pyarrow_dataset().schema.empty_table().select(table.column_names)
+        found = _as_redshift_reads(
+            table, pa.RecordBatch.from_arrays([c.combine_chunks() for c in nothing.columns], schema=nothing.schema)
+        )
+        pq.write_table(found, target / "part-00000.parquet")
+    else:
+        writer.close()
+
+
+def _as_redshift_reads(table: Table, batch: pa.RecordBatch) -> pa.Table:
+    """Times without zone (they are UTC), for Redshift's `timestamp`; texts looked at for their length."""
+    columns = []
+    for column, values in zip(table.columns, batch.columns, strict=True):
+        if pa.types.is_timestamp(values.type):
+            values = values.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+        elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+            longest = pc.max(pc.binary_length(values)).as_py() or 0
+            if longest > ddl.VARCHAR:
+                raise SaleslakeError(
+                    f"{table.full_name}.{column.name}: a text of {longest} bytes, and Redshift's column holds {ddl.VARCHAR}: "
+                    "raise VARCHAR in lib/saleslake/serve/ddl.py and make sql/ anew"
+                )
+        columns.append(values)
+    return pa.table(columns, names=table.column_names)
+
+
+def _has_arrays(table: Table) -> bool:
+    return any(column.type.typeName() == "array" for column in table.columns)
