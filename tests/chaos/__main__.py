@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -20,20 +21,22 @@ def main() -> int:
     parser.add_argument("--sources", default="files,batch,kafka", help="of files, batch, kafka; separated by commas")
     parser.add_argument("--points", default="", help="only points whose name contains this")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
-    parser.add_argument("--events", type=int, default=240, help="events a part, of two")
+    parser.add_argument("--events", type=int, default=240, help="events a part")
+    parser.add_argument("--parts", type=int, default=2, help="parts of the input; each case is killed once in each")
     args = parser.parse_args()
     out = Console(highlight=False)
-    out.print(f"seed {args.seed}, {args.events} events a part")
+    out.print(f"seed {args.seed}, {args.parts} parts of {args.events} events")
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         for source in args.sources.split(","):
             kafka = _broker(stack, Path(folder)) if source == "kafka" else ""
-            wanted = uninterrupted(Path(folder) / f"{source}-whole", source, args.seed, args.events, kafka)
+            wanted = uninterrupted(Path(folder) / f"{source}-whole", source, args.seed, args.events, kafka, args.parts)
             for number, point in enumerate(p for p in POINTS[source] if args.points in p):
                 started = time.monotonic()
                 case = Path(folder) / f"{source}-{number}"
-                outcomes.append(killed_at(case, source, point, args.seed, args.events, wanted, kafka))
+                outcomes.append(killed_at(case, source, point, args.seed, args.events, wanted, kafka, args.parts))
                 out.print(f"{source:6} {point:28} {outcomes[-1].word} ({time.monotonic() - started:.0f} s)")
+                shutil.rmtree(case)
     table = Table("fault point", "source", "outcome", box=None)
     for outcome in outcomes:
         table.add_row(outcome.point, outcome.source, outcome.word)

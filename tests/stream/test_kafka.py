@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from kafka import KafkaProducer
 
 from saleslake.accounting import verify
@@ -54,3 +55,27 @@ def test_messages_arrive_once_also_after_the_checkpoint_is_lost(
         producer.close()
     proof = verify(lake)
     assert proof.holds, proof
+
+
+def test_a_password_comes_from_the_environment_and_is_written_nowhere(
+    make_lake: Callable[[str], Lake], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with KafkaBroker(tmp_path / "broker", sasl=("saleslake", "canary7")) as broker:
+        broker.create_topic("events")
+        producer = KafkaProducer(**broker.client_settings(), acks="all")
+        for line in LINES[:5]:
+            producer.send("events", line.encode())
+        producer.close()
+        lake = make_lake(CONFIG + f'[stream.kafka]\nbootstrap_servers = "{broker.bootstrap}"\ntopics = "events"\n')
+        login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        for name, value in {
+            "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "KAFKA_SASL_MECHANISM": "PLAIN",
+            "KAFKA_SASL_JAAS_CONFIG": f'{login} username="saleslake" password="canary7";',
+        }.items():
+            monkeypatch.setenv(name, value)
+        _stream(lake)
+    assert rows(lake, "select count(*) from gold.fact_sales") == [(5,)]
+    files = [path for path in Path(lake.settings.data).rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"canary7" in path.read_bytes()]

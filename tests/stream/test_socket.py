@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from saleslake import bronze
 from saleslake.config import Settings
+from saleslake.errors import SaleslakeError
+from saleslake.lake import Lake
+from saleslake.pipeline import Batch
+from saleslake.stream.job import StreamJob
 from saleslake.stream.socket_spool import Spool
-from tests.stream_support import CONFIG
+from tests.stream_support import CONFIG, order, rows
 
 
 class Server:
@@ -80,3 +85,41 @@ def test_a_server_that_stays_away_ends_the_stream_with_one_clear_line(
     assert spool.ended.wait(timeout=20)
     assert f"no server at 127.0.0.1:{port} for 0.3 s" in str(spool.error)
     assert "\n" not in str(spool.error)
+
+
+def test_what_is_sent_is_in_gold_and_the_stream_ends_when_the_server_stays_away(
+    make_lake: Callable[[str], Lake], server: Server
+) -> None:
+    lake = make_lake(CONFIG + f"[stream.socket]\nport = {server.port}\nreconnect_seconds = 1\n")
+    landed, said, ended = threading.Event(), list[str](), list[str]()
+
+    def serve() -> None:
+        client, _ = server.listener.accept()
+        with client:
+            client.sendall("".join(f"{order(f'O{n}')}\n" for n in range(30)).encode() + b"nonsense\n")
+            landed.wait(timeout=300)
+        server.listener.close()
+
+    def stream() -> None:
+        try:
+            StreamJob(Batch(lake), source="socket", trigger="1 second", say=said.append).run()
+        except SaleslakeError as e:
+            ended.append(str(e))
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (serve, stream)]
+    for thread in threads:
+        thread.start()
+    deadline, records = time.monotonic() + 240, 0
+    while records < 31 and threads[1].is_alive() and time.monotonic() < deadline:
+        time.sleep(0.5)
+        if lake.exists(bronze.table_of(bronze.EVENTS)):
+            records = rows(lake, "select count(*) from bronze.events where kind = 'record'")[0][0]
+    landed.set()
+    threads[1].join(timeout=240)
+    assert not threads[1].is_alive()
+    assert records == 31
+    assert len(ended) == 1
+    assert f"stream.socket: no server at 127.0.0.1:{server.port} for 1 s" in ended[0]
+    assert any("for demonstrations" in line for line in said)
+    assert rows(lake, "select count(*) from gold.fact_sales") == [(30,)]
+    assert rows(lake, "select count(*) from silver.quarantine") == [(1,)]

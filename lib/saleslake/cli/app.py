@@ -168,18 +168,21 @@ def status(config: Config = None, as_json: AsJson = False, verbose: Verbose = Fa
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="A query over bronze.x, silver.x, gold.x, ops.runs.")],
+    query: Annotated[
+        str, typer.Argument(help="A query over bronze.x, silver.x, gold.x, ops.runs; @name: one of sql/questions.sql.")
+    ],
     format_: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
     config: Config = None,
     verbose: Verbose = False,
 ) -> None:
     """Query the Delta tables with DuckDB: read-only, no JVM."""
     from saleslake.serve.query import run_query
+    from saleslake.serve.questions import asked
 
     def work() -> int:
         if format_ not in ("table", "csv", "json"):
             raise ConfigError(f"--format {format_!r}: give table, csv or json")
-        columns, rows = run_query(_lake_to_read(config), query)
+        columns, rows = run_query(_lake_to_read(config), asked(query))
         render.rows(columns, rows, format_)
         return EXIT_OK
 

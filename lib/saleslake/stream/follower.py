@@ -18,6 +18,8 @@ from saleslake.stream.health import Health
 
 _PATIENCE = 3.0
 """While the input is behind, gold rests so many times as long as its last refresh took: fewer, larger refreshes."""
+_ASK_AGAIN_SECONDS = 2.0
+"""After another run's lock was found."""
 
 
 class GoldFollower:
@@ -26,7 +28,7 @@ class GoldFollower:
     def __init__(self, batch: Batch, health: Health):
         self.batch, self.health = batch, health
         self._is_behind = False
-        self._took = self._ended = 0.0
+        self._took = self._ended = self._locked_until = 0.0
         self._due_since: float | None = None
         self._inspected = False
 
@@ -43,8 +45,8 @@ class GoldFollower:
 
     @property
     def is_due(self) -> bool:
-        rest = _PATIENCE * self._took if self._is_behind else 0
-        return self._due_since is not None and time.monotonic() - self._ended >= rest
+        rested_at = self._ended + _PATIENCE * self._took if self._is_behind else 0.0
+        return self._due_since is not None and time.monotonic() >= max(rested_at, self._locked_until)
 
     def follow(self) -> None:
         """Refresh gold if it is due. Another run's lock is left for later, and the input goes on, until it has lasted too long."""
@@ -54,10 +56,10 @@ class GoldFollower:
             with self.batch.lake.lock("gold", timeout_seconds=0):
                 self._refresh()
         except LockTimeout as e:
-            assert self._due_since is not None
-            self._ended, self._took = time.monotonic(), 0.0
-            if time.monotonic() - self._due_since > self.batch.lake.settings.run.lock_timeout_seconds:
+            now = time.monotonic()
+            if now - (self._due_since or now) > self.batch.lake.settings.run.lock_timeout_seconds:
                 raise
+            self._locked_until = now + _ASK_AGAIN_SECONDS
             structlog.get_logger().info("gold_later", reason=str(e))
 
     def finish(self) -> None:
