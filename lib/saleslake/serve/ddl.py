@@ -37,15 +37,15 @@ _REDSHIFT_LAYOUT = {
 }
 
 
-def create_table(table: Table, dialect: Dialect, schema: str = SCHEMA, name: str = "") -> str:
-    """One statement, without semicolon. `name`: another name for the same table. Columns in the order of the module."""
+def create_table(table: Table, dialect: Dialect, schema: str = SCHEMA) -> str:
+    """One statement, without semicolon. Columns in the order of the module."""
     lines = [f"    {_column(column, dialect)}" for column in table.columns]
     lines.append(f"    primary key ({', '.join(table.keys)})")
     if dialect == "redshift":
         lines += [f"    {line}" for line in foreign_keys(table, schema)]
     body = ",\n".join(lines)
     layout = f"\n{_layout(table)}" if dialect == "redshift" else ""
-    return f"create table if not exists {schema}.{name or table.name} (\n{body}\n){layout}"
+    return f"create table if not exists {schema}.{table.name} (\n{body}\n){layout}"
 
 
 def comments(table: Table, schema: str = SCHEMA) -> list[str]:

@@ -56,7 +56,7 @@ def publish(lake: Lake, dsn: str, schema: str, *, everything: bool = False) -> l
             written = _Publication(lake, connection, schema).run(pins, everything)
             faults.reached("before_publish_commit")
     except psycopg.Error as e:
-        raise SaleslakeError(f"serving.postgres: {_told(e, dsn)}") from None
+        raise SaleslakeError(f"serving.postgres: {told(e, dsn)}") from None
     for table in written:
         structlog.get_logger().info("published", target="postgres", **table.__dict__)
     return written
@@ -155,18 +155,17 @@ class _Publication:
     def _merge(self, table: Table, dates: set[str] | None) -> tuple[int, int]:
         """Only rows that differ are touched, so that a whole table costs its readers no more than its changes."""
         names = {"table": sql.Identifier(table.name)}
-        same_key = " and ".join(f"s.{key} = t.{key}" for key in table.keys)
         scope = ""
         if dates is not None:
             listed = ", ".join(f"'{date.fromisoformat(d).isoformat()}'" for d in sorted(dates))
             scope = f"t.{table.partition_by[0]} in ({listed}) and "
         deleted = self._do(
             f"delete from {{table}} t where {scope}not exists "
-            f"(select from staged s where {same_key} and s.* is not distinct from t.*)",
+            f"(select from staged s where {table.same_key} and s.* is not distinct from t.*)",
             **names,
         )
         inserted = self._do(
-            f"insert into {{table}} select * from staged s where not exists (select from {{table}} t where {same_key})",
+            f"insert into {{table}} select * from staged s where not exists (select from {{table}} t where {table.same_key})",
             **names,
         )
         return deleted, inserted
@@ -211,7 +210,8 @@ def _canonical(type_: str) -> str:
     return {"timestamptz": "timestamp with time zone"}.get(type_, type_).replace(", ", ",")
 
 
-def _told(error: psycopg.Error, dsn: str) -> str:
+def told(error: psycopg.Error, dsn: str) -> str:
+    """What the server or the driver says, in one line and without the password."""
     text = first_line(error)
     try:
         password = psycopg.conninfo.conninfo_to_dict(dsn).get("password")

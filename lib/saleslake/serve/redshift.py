@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 import structlog
 
 from saleslake.config import Settings
-from saleslake.errors import SaleslakeError, first_line
+from saleslake.errors import SaleslakeError
 from saleslake.lake import Lake
 from saleslake.serve import ddl
 from saleslake.serve.pins import batches, served_pins
+from saleslake.serve.postgres import told
 from saleslake.serve.tables import SERVED
 from saleslake.state import Pin
 from saleslake.table import Table
@@ -64,7 +65,7 @@ def execute(settings: Settings, folder: Path) -> None:
                 if statement.strip():
                     connection.execute(statement.encode())
     except psycopg.Error as e:
-        raise SaleslakeError(f"serving.redshift: {first_line(e)}") from None
+        raise SaleslakeError(f"serving.redshift: {told(e, dsn)}") from None
 
 
 def script(settings: Settings, tables: list[Exported]) -> str:
