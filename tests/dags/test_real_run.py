@@ -1,0 +1,170 @@
+"""The batch DAG for real: Airflow submits every job to Spark, the API has faults, a task is killed half-way and tried again,
+and what is served is what gold says."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from saleslake.config import PROJECT_ROOT
+from saleslake.entry import open_settings
+from saleslake.lake import Lake
+from saleslake.mock_api import MockApi, parse_faults
+from saleslake.serve.duck import connect
+from saleslake.table import Table
+from tests.dags.conftest import airflow_home
+from tools.postgres_server import PostgresServer
+
+SECRET = "canary-in-a-connection-5d1f"
+SAMPLE = PROJECT_ROOT / "sample_data"
+PATIENCE_SECONDS = 1400
+
+
+@dataclass
+class Killer(threading.Thread):
+    """Ends the job's driver once, JVM and Python alike, as soon as it has written to the table."""
+
+    job: str
+    log: Path
+    killed: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def run(self) -> None:
+        while not self.killed:
+            time.sleep(0.1)
+            if self.log.is_file():
+                # Python first: it would end by itself, and with an exit code of its own, once its JVM is gone.
+                found = sorted(self._drivers(), reverse=True)
+                for pid in found:
+                    os.kill(pid, signal.SIGKILL)
+                self.killed += found
+
+    def _drivers(self) -> list[int]:
+        pids = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                environment = (folder / "environ").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            of_this_test = str(self.log.parents[4]) in environment
+            if of_this_test and any(part.endswith(self.job) for part in command) and "airflow" not in command[1]:
+                pids.append(int(folder.name))
+        return pids
+
+
+@dataclass
+class Run:
+    data: Path
+    output: str
+    code: int
+    killed: list[int]
+    served: dict[str, int]
+    logs: Path
+
+
+@pytest.fixture(scope="module")
+def run(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """One run of saleslake_batch over the sample: the API answers 429 and 500 at first, silver is killed after its first write."""
+    home, data = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("lake") / "data"
+    api = MockApi(
+        SAMPLE / "api_orders.json",
+        SAMPLE / "api_products.json",
+        SECRET,
+        faults=parse_faults("500@orders:2x1,429=1@orders:1"),
+    )
+    config = with_token(home / "saleslake.toml")
+    killer = Killer("jobs/silver.py", data / "tables" / "silver" / "users" / "_delta_log" / f"{1:020d}.json")
+    with PostgresServer() as postgres, api:
+        env = airflow_home.environment(
+            home,
+            SALESLAKE_CONFIG=str(config),
+            SALESLAKE_TEST_TOKEN=SECRET,
+            SALESLAKE__PATHS__DATA=str(data),
+            SALESLAKE__SOURCES__ORDERS_API__API__URL=f"{api.url}/orders",
+            SALESLAKE__SOURCES__PRODUCTS_API__API__URL=f"{api.url}/products",
+            SALESLAKE_RETRY_SECONDS="1",
+            AIRFLOW_CONN_SALESLAKE_POSTGRES=postgres.dsn.replace("postgresql://", "postgres://"),
+        )
+        airflow_home.prepare(env)
+        killer.start()
+        done = airflow_home.airflow(["dags", "test", "saleslake_batch"], env, timeout=PATIENCE_SECONDS)
+        with psycopg.connect(postgres.dsn) as served:
+            tables = [
+                row[0]
+                for row in served.execute(
+                    "select table_name from information_schema.tables where table_schema = 'gold' and table_type = 'BASE TABLE'"
+                )
+            ]
+            counts = {name: served.execute(f'select count(*) from gold."{name}"').fetchone()[0] for name in tables}  # type: ignore[index, arg-type]
+        output = (done.stdout + done.stderr).replace(postgres.password, "THE-DATABASE-PASSWORD")
+        yield Run(data, output, done.returncode, killer.killed, counts, home)
+
+
+def with_token(target: Path) -> Path:
+    """The sample's configuration with a token for its APIs."""
+    text = (PROJECT_ROOT / "conf" / "saleslake.toml").read_text()
+    auth = 'auth = { kind = "bearer", token_env = "SALESLAKE_TEST_TOKEN" }'
+    text = re.sub(r"^(\[sources\.\w+\.api\])$", rf"\1\n{auth}", text, flags=re.MULTILINE)
+    target.write_text(text.replace('root = ".."', f'root = "{PROJECT_ROOT}"'))
+    return target
+
+
+def test_the_run_succeeds_although_the_api_faltered_and_silver_was_killed(run: Run) -> None:
+    assert run.killed, "silver was never killed: this run proved nothing"
+    assert run.code == 0, run.output[-3000:]
+    assert "task failed, to be tried again" in run.output
+    assert "DagRun Finished" in run.output or "success" in run.output
+
+
+def test_the_tables_are_those_of_a_run_nobody_disturbed(run: Run, in_lake: Lake) -> None:
+    expected = __import__("json").loads((SAMPLE / "expected.json").read_text())
+    with connect(in_lake) as connection:
+        landed = dict(connection.execute("select source, count(*) from silver.quarantine group by all").fetchall())
+    assert landed == {name: e["quarantined"] for name, e in expected["sources"].items() if e["quarantined"]}
+    done = subprocess.run(
+        ["saleslake", "verify", "--json", "--config", str(in_lake.settings.config_file)],
+        capture_output=True, text=True, env=os.environ | {"SALESLAKE__PATHS__DATA": str(run.data)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def in_lake(run: Run, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    monkeypatch.setenv("SALESLAKE__PATHS__DATA", str(run.data))
+    return Lake(open_settings(str(run.logs / "saleslake.toml")))
+
+
+def test_what_postgresql_serves_is_what_gold_holds(run: Run, in_lake: Lake) -> None:
+    from saleslake.gold import refresh
+
+    def rows(table: Table) -> int:
+        return in_lake.snapshot(table).count()
+
+    held = {table.name: rows(table) for table in refresh.TABLES.values()}
+    assert held["fact_sales"] > 1000
+    assert {name: run.served.get(name) for name in held} == held
+
+
+def test_no_secret_is_in_a_log_a_rendered_field_or_the_metadata_database(run: Run) -> None:
+    """The API's token and the database's password were in use the whole time."""
+    assert SECRET not in run.output
+    assert "THE-DATABASE-PASSWORD" not in run.output
+    files = [path for folder in (run.logs, run.data) for path in folder.rglob("*") if path.is_file()]
+    assert any(path.name == "airflow.db" for path in files)
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
