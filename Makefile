@@ -8,7 +8,7 @@ RUN := env -u SPARK_HOME PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$
 SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py lib/saleslake/jars.py lib/saleslake/machine.py tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stream simulate kafka test chaos lint types all bench bench-stream clean lock
+.PHONY: help install run stream simulate kafka airflow test chaos lint types all bench bench-stream clean lock
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ simulate: $(VENV)/.ready ## send simulated events (ARGS="--to files --events 200
 kafka: $(VENV)/.ready ## a Kafka broker on 127.0.0.1:9092 until Ctrl-C (ARGS="--port 9092 --partitions 3")
 	@$(RUN) python -m tools.kafka_broker --port 9092 --topic saleslake-events --partitions 3 --data data/kafka $(ARGS)
 
+airflow: $(VENV)/.ready ## Airflow with the DAGs on 127.0.0.1:8080 until Ctrl-C; installed once into .venv-airflow (ARGS="--port 8081")
+	@$(RUN) python -m tools.airflow_home $(ARGS)
+
 test: $(VENV)/.ready-dev ## run the tests (ARGS="-k name" …)
 	@$(RUN) python -m pytest $(ARGS)
 
@@ -65,5 +68,5 @@ lock: ## pin the versions of pyproject.toml anew, with hashes (needs uv)
 
 clean: ## remove data, caches and .venv
 	@find data -mindepth 1 ! -name .gitkeep -delete
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis lib/*.egg-info benchmarks/out
+	@rm -rf $(VENV) .venv-airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis lib/*.egg-info benchmarks/out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

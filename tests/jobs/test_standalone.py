@@ -1,0 +1,68 @@
+"""The jobs on a Spark standalone cluster, the package given by --py-files: the same tables as on one machine."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from saleslake.accounting import verify
+from saleslake.generate import generate
+from saleslake.ingest.window import Window
+from saleslake.lake import Lake
+from saleslake.pipeline import Batch
+from tests.chaos.harness import contents
+from tests.jobs.test_processes import CONFIG, ROOT, Make, command
+from tools.pyfiles import build
+from tools.spark_cluster import SparkCluster
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[SparkCluster]:
+    with SparkCluster(workers=2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    (made,) = build(tmp_path_factory.mktemp("package"), only="zip")
+    return made
+
+
+def submit(cluster: SparkCluster, package: Path, job: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    own = ("--master", cluster.url, "--py-files", str(package), "--conf", "spark.driver.host=127.0.0.1")
+    return command("spark-submit", *own, "--executor-memory", "1g", str(job), *arguments, SPARK_LOCAL_IP="127.0.0.1")
+
+
+def test_the_jobs_give_the_same_tables_on_a_cluster(
+    cluster: SparkCluster, package: Path, make_lake: Make, tmp_path: Path
+) -> None:
+    made = tmp_path / "in"
+    generate(120, 11, made, days=4, defects=0.1)
+    (made / "orders.jsonl").rename(made / "orders.json")
+    (made / "transactions.csv").rename(made / "sales.csv")
+    text = CONFIG.format(timeout=60).replace('format = "json"', 'format = "jsonl"')
+    lake = make_lake(text)
+    for job in ("land_files", "silver", "gold"):
+        before = cluster.applications()
+        done = submit(cluster, package, ROOT / "jobs" / f"{job}.py", "--config", str(lake.settings.config_file))
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        # The work was done by executors of both workers, not by the driver.
+        assert cluster.applications() - before == 2
+    on_cluster = contents(lake)
+    assert sum(len(rows) for rows in on_cluster.values()) > 300
+    assert verify(lake).holds
+    (tmp_path / "data").rename(tmp_path / "data-of-the-cluster")
+    here = make_lake(text)
+    assert not Batch(here).run(Window()).failures
+    assert contents(here) == on_cluster
+
+
+def test_the_package_comes_from_the_zip(cluster: SparkCluster, package: Path, tmp_path: Path) -> None:
+    script = tmp_path / "where.py"
+    script.write_text("import saleslake\nprint('package:', saleslake.__file__)\n")
+    done = submit(cluster, package, script)
+    assert f"package: {tmp_path}" not in done.stdout
+    assert ".zip/saleslake/__init__.py" in done.stdout, done.stdout + done.stderr
