@@ -11,7 +11,7 @@ SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.loc
 .PHONY: help install run stream simulate kafka test chaos lint types all bench bench-stream clean lock
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.ready ## set up .venv: pinned libraries, Delta's JARs, Spark's configuration
 
