@@ -17,8 +17,8 @@ from saleslake.errors import SaleslakeError, fail
 from saleslake.lake import Lake
 from saleslake.stream import figures
 
-_SILENT_SECONDS = 300.0
-"""A stream says something of itself with every micro-batch and, idle, every ten seconds."""
+_SILENT_SECONDS = 600.0
+"""A stream says something of itself after every micro-batch and, idle, every ten seconds; a batch of a long backlog takes minutes."""
 
 
 def main(argv: list[str]) -> int:
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--config", help="configuration file (default: $SALESLAKE_CONFIG, else conf/saleslake.toml)")
     parser.add_argument("--url", help="a server's health page, which has to answer 200, instead of the data folder")
     parser.add_argument(
-        "--silent-seconds", type=float, default=_SILENT_SECONDS, help="how long a stream may say nothing (300)"
+        "--silent-seconds", type=float, default=_SILENT_SECONDS, help="how long a stream may say nothing (600)"
     )
     args = parser.parse_args(argv)
     try:

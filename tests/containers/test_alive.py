@@ -66,12 +66,12 @@ def test_a_data_folder_that_cannot_be_written_is_named_with_the_user(
 def test_a_stream_that_spoke_lately_is_well_and_one_that_fell_silent_is_not(
     config: list[str], say: Say, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    say(at=before(200))
+    say(at=before(500))
     assert main(config) == 0
-    say(at=before(301))
+    say(at=before(601))
     assert main(config) == 1
-    assert "has said nothing for 301 s" in capsys.readouterr().err
-    assert main([*config, "--silent-seconds", "400"]) == 0
+    assert "has said nothing for 601 s" in capsys.readouterr().err
+    assert main([*config, "--silent-seconds", "700"]) == 0
 
 
 def test_a_stream_that_failed_or_was_killed_is_not_well_and_one_that_was_stopped_is(
