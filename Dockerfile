@@ -68,7 +68,7 @@ ENV PATH=$PATH:/opt/airflow/bin \
 USER 10001:10001
 VOLUME /var/lib/airflow
 EXPOSE 8080
-HEALTHCHECK --interval=30s --timeout=10s --start-period=2m --retries=3 \
+HEALTHCHECK --interval=30s --timeout=10s --start-period=5m --retries=3 \
     CMD ["python3", "-m", "saleslake.alive", "--url", "http://127.0.0.1:8080/api/v2/monitor/health"]
 CMD ["airflow", "standalone"]
 

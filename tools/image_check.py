@@ -35,6 +35,17 @@ python3 -m saleslake.alive
 kill -TERM $stream; wait $stream; echo "ended with $?"
 """
 
+_AIRFLOW = """
+airflow db migrate >/dev/null
+airflow pools set saleslake_writers 2 "jobs that write the lakehouse" >/dev/null
+airflow standalone >/tmp/airflow.log 2>&1 & airflow=$!
+for n in $(seq 240); do python3 -m saleslake.alive --url {url} 2>/dev/null && break; sleep 1; done
+python3 -m saleslake.alive --url {url}
+python3 -c 'import urllib.request as u; print(u.urlopen("{url}").read().decode())'
+ls "$AIRFLOW_HOME"/simple_auth_manager_passwords.json.generated
+kill -TERM $airflow; wait $airflow || true
+"""
+
 
 def check_app(images: Images) -> None:
     """As the compose file uses it: mock API and batch, then again, spark-submit, the stream and its end by SIGTERM."""
@@ -56,14 +67,11 @@ def check_app(images: Images) -> None:
 
 def check_airflow(images: Images) -> None:
     """Both environments side by side, the DAGs readable, the project's spark-submit first."""
+    health = dockerfile.command(dockerfile.setting(images.stages, "airflow", "HEALTHCHECK") or "")
     _expect(images, "airflow", ["airflow", "version"], "3.")
     _expect(images, "airflow", ["sh", "-c", "command -v spark-submit python3"], "/opt/saleslake/bin/spark-submit")
-    _expect(
-        images,
-        "airflow",
-        ["sh", "-euc", "airflow db migrate >/dev/null; airflow dags list-import-errors"],
-        "No data found",
-    )
+    _expect(images, "airflow", ["sh", "-euc", _AIRFLOW.format(url=health[-1])], '"scheduler":{"status":"healthy"')
+    _expect(images, "airflow", ["airflow", "dags", "list-import-errors"], "No data found")
 
 
 def _expect(images: Images, name: str, command: list[str], wanted: str) -> None:

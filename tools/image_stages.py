@@ -138,6 +138,7 @@ def enter(folder: Path, command: list[str], variables: dict[str, str], user: str
             *([] if network else ["ip link set lo up"]),
             f"mount -t proc proc {folder}/proc",
             f"mount --bind /dev {folder}/dev",
+            f"mount -t tmpfs -o mode=1777,size=64m tmpfs {folder}/dev/shm",  # noqa: S108 - as engines do
             f"exec {shlex.join([*chroot, '/bin/sh', '-c', inner])}",
         ]
     )

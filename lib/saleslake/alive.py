@@ -42,13 +42,24 @@ def main(argv: list[str]) -> int:
 
 
 def check_server(url: str) -> None:
-    """Raise SaleslakeError unless `url` answers 200 within five seconds."""
+    """Raise SaleslakeError unless `url` answers 200 within five seconds and names no part of itself that is unhealthy.
+
+    Airflow answers 200 without a scheduler, and says so in the body only: `{"scheduler": {"status": "unhealthy", …}, …}`.
+    """
     try:
-        status = requests.get(url, timeout=5, proxies={"http": "", "https": ""}).status_code
+        answer = requests.get(url, timeout=5, proxies={"http": "", "https": ""})
     except requests.RequestException as e:
         raise SaleslakeError(f"{url}: no answer ({type(e).__name__})") from None
-    if status != 200:
-        raise SaleslakeError(f"{url}: answered {status}, not 200")
+    if answer.status_code != 200:
+        raise SaleslakeError(f"{url}: answered {answer.status_code}, not 200")
+    try:
+        body = answer.json()
+    except ValueError:
+        return
+    parts = body.items() if isinstance(body, dict) else ()
+    ill = [name for name, part in parts if isinstance(part, dict) and part.get("status") == "unhealthy"]
+    if ill:
+        raise SaleslakeError(f"{url}: {', '.join(ill)} unhealthy")
 
 
 def check_data(lake: Lake) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import platform
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -125,3 +127,25 @@ def test_the_mock_api_is_well_for_as_long_as_it_answers(capsys: pytest.CaptureFi
         assert server.wait(30) == 0
     assert main(["--url", url]) == 1
     assert "no answer (ConnectionError)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("scheduler", "code"), [("healthy", 0), ("unhealthy", 1)])
+def test_airflow_is_not_well_without_its_scheduler_though_it_answers(
+    scheduler: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Airflow(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"metadatabase": {"status": "healthy"}, "scheduler": {"status": scheduler}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Not to the test's output."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Airflow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert main(["--url", f"http://127.0.0.1:{server.server_port}/"]) == code
+        server.shutdown()
+    assert ("scheduler unhealthy" in capsys.readouterr().err) is (code == 1)
