@@ -5,13 +5,13 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Commands find the environment's Spark and Python, whatever else is on the machine.
 RUN := env -u SPARK_HOME PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
-SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py lib/saleslake/jars.py lib/saleslake/machine.py tools/bootstrap.py
+SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py lib/saleslake/jars.py lib/saleslake/machine.py lib/saleslake/project.py tools/bootstrap.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install run stream simulate kafka airflow test chaos lint types all bench bench-stream clean lock
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.ready ## set up .venv: pinned libraries, Delta's JARs, Spark's configuration
 
@@ -66,7 +66,23 @@ bench-stream: $(VENV)/.ready ## events a second on a backlog, and latency at a s
 lock: ## pin the versions of pyproject.toml anew, with hashes (needs uv)
 	@tools/lock.sh
 
+.PHONY: dist pyfiles container-lint image-check audit
+dist: $(VENV)/.ready ## wheel, sdist and the zip for --py-files, in dist/
+	@$(RUN) python -m tools.pyfiles $(ARGS)
+
+pyfiles: $(VENV)/.ready ## the package as a zip for spark-submit --py-files, in dist/
+	@$(RUN) python -m tools.pyfiles --only zip $(ARGS)
+
+container-lint: ## hadolint, docker compose config, actionlint; fetches or builds them once, into build/
+	@$(PYTHON) -m tools.container_lint $(ARGS)
+
+audit: ## known vulnerabilities of every pinned version (needs pypi.org or osv.dev)
+	@PYTHON=$(PYTHON) tools/audit.sh
+
+image-check: ## build the Dockerfile's steps in Debian roots and run the result offline; root, ten minutes (ARGS="--target airflow")
+	@$(PYTHON) -m tools.image_check $(ARGS)
+
 clean: ## remove data, caches and .venv
 	@find data -mindepth 1 ! -name .gitkeep -delete
-	@rm -rf $(VENV) .venv-airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis lib/*.egg-info benchmarks/out
+	@rm -rf $(VENV) .venv-airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis lib/*.egg-info benchmarks/out build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

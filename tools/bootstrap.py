@@ -20,8 +20,8 @@ def main(argv):
             f"Python {sys.version.split()[0]} is too old; saleslake needs 3.10 or newer: install one and run make "
             "PYTHON=/path/to/python3"
         )
-    sys.path.insert(0, str(ROOT / "lib" / "saleslake"))
-    from machine import java_problem  # the module alone: the package's libraries are not there yet
+    sys.path.insert(0, str(ROOT / "lib"))
+    from saleslake.machine import java_problem  # needs nothing but Python: the package's libraries are not there yet
 
     problem = java_problem()
     if problem:

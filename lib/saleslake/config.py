@@ -33,8 +33,9 @@ from saleslake.config_source import Source as Source
 from saleslake.config_source import Strict
 from saleslake.config_stream import Stream as Stream
 from saleslake.errors import ConfigError as ConfigError
+from saleslake.project import ROOT
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PROJECT_ROOT = ROOT
 DEFAULT_CONFIG = PROJECT_ROOT / "conf" / "saleslake.toml"
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from saleslake import project
 from saleslake.config import PROJECT_ROOT
 from saleslake.jars import install_jars, installed, read_lock, sha256
 from saleslake.machine import class_archive, empty_conf_dir, file_system, heap_megabytes, java_executable, jvm_options
@@ -21,6 +22,9 @@ def main() -> int:
     import pyspark
 
     spark_home = Path(pyspark.__file__).parent
+    made = project.lay_out()
+    if made:
+        print(f"{', '.join(made)} laid out in {PROJECT_ROOT}", flush=True)
     lock = read_lock(_LOCK)
     try:
         if not installed(lock, spark_home / "jars"):

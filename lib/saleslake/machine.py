@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_PROJECT_ROOT = Path(__file__).resolve().parents[2]
+from saleslake.project import ROOT
 
 SUPPORTED_JAVA = (17, 21)
 _FIX = "install a JDK 17 or 21 (Debian/Ubuntu: apt-get install openjdk-17-jdk-headless; macOS: brew install openjdk@17)"
@@ -77,8 +77,8 @@ def jvm_options(spark_home: Path, archive_option: str = "SharedArchiveFile") -> 
         "-Xshare:auto",
         "-Xlog:disable",
         "-Xlog:all=error:stderr",
-        f"-Dlog4j2.configurationFile={_PROJECT_ROOT / 'conf' / 'log4j2.properties'}",
-        f"-Dsaleslake.spark.log={_PROJECT_ROOT / 'data' / 'logs' / 'spark.log'}",
+        f"-Dlog4j2.configurationFile={ROOT / 'conf' / 'log4j2.properties'}",
+        f"-Dsaleslake.spark.log={ROOT / 'data' / 'logs' / 'spark.log'}",
     ]
 
 

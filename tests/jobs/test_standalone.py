@@ -11,7 +11,6 @@ import pytest
 from saleslake.accounting import verify
 from saleslake.generate import generate
 from saleslake.ingest.window import Window
-from saleslake.lake import Lake
 from saleslake.pipeline import Batch
 from tests.chaos.harness import contents
 from tests.jobs.test_processes import CONFIG, ROOT, Make, command

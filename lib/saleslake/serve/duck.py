@@ -9,11 +9,12 @@ from pathlib import Path
 import duckdb
 from deltalake import DeltaTable
 
-from saleslake.config import PROJECT_ROOT
+from saleslake import project
 from saleslake.errors import SaleslakeError
 from saleslake.lake import Lake
 
-VIEWS = (PROJECT_ROOT / "sql" / "views.sql", PROJECT_ROOT / "sql" / "duckdb" / "views.sql")
+VIEWS = ("views.sql", "duckdb/views.sql")
+"""Files of `sql/`: the views that every target shares, and those over silver."""
 
 
 def tables(lake: Lake) -> dict[str, str]:
@@ -56,9 +57,9 @@ def connect(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def view_statements(*files: Path) -> list[str]:
-    """The statements of files of views."""
-    lines = [line for file in files for line in file.read_text().splitlines()]
+def view_statements(*files: str) -> list[str]:
+    """The statements of files of views below `sql/`."""
+    lines = [line for file in files for line in project.read("sql", *file.split("/")).splitlines()]
     text = "\n".join(line for line in lines if not line.startswith("--"))
     return [statement.strip() for statement in text.split(";") if statement.strip()]
 

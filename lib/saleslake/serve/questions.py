@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 
-from saleslake.config import PROJECT_ROOT
+from saleslake import project
 from saleslake.errors import ConfigError
 
-FILE = PROJECT_ROOT / "sql" / "questions.sql"
 _HEAD = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
 
 
 def questions() -> dict[str, str]:
     """Name → query."""
-    text = FILE.read_text(encoding="utf-8")
+    text = project.read("sql", "questions.sql")
     heads = list(_HEAD.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     return {head[1]: text[head.end() : end].strip().removesuffix(";") for head, end in zip(heads, ends, strict=True)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,6 +32,7 @@ class Health:
         self.figures: dict[str, Any] = {
             "run_id": lake.run_id,
             "pid": os.getpid(),
+            "host": platform.node(),
             "source": source,
             "state": "starting",
             "started_at": _now(),
