@@ -38,9 +38,7 @@ class Summary:
     def failures(self) -> list[str]:
         """Everything that makes the run exit with 1."""
         refused = [reason for report in self.landed for reason in report.failed]
-        failed = [result for result in self.checks if result.failed]
-        broken = [f"check {r.check.name}: {r.found} found; expected: {r.check.meaning}" for r in failed]
-        return refused + broken
+        return refused + [result.problem for result in self.checks if result.failed]
 
     @property
     def nothing_new(self) -> bool:
