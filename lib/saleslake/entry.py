@@ -17,6 +17,7 @@ from saleslake.errors import EXIT_OK, ConfigError, Interrupted, SaleslakeError, 
 from saleslake.errors import fail as fail
 from saleslake.gold import precedence
 from saleslake.lake import Lake
+from saleslake.lineage.emit import Emitter
 from saleslake.pipeline import Batch, Summary, raise_failures
 from saleslake.session import build_session
 from saleslake.silver import registry
@@ -71,6 +72,8 @@ def run_job(
     log = structlog.get_logger()
     log.info("run_started", command=command, config=str(settings.config_file))
     warn_if_silent(settings)
+    lineage = Emitter(lake, command)
+    lineage.started(started)
     batch = Batch(lake, say)
     error: BaseException | None = None
     try:
@@ -83,7 +86,8 @@ def run_job(
     except Exception as e:
         error = e
     batch.summary.ended_early = error is not None
-    seconds = (datetime.now(timezone.utc) - started).total_seconds()
+    ended = datetime.now(timezone.utc)
+    seconds = (ended - started).total_seconds()
     _log_end(lake, command, started, batch.summary, error)
     if show:
         show(lake, batch.summary, seconds)
@@ -92,6 +96,7 @@ def run_job(
     code = EXIT_OK if error is None else fail(error, verbose)
     # Last, when the error stands on the terminal: a mail server may take its time.
     tell(settings, command, lake.run_id, started, batch.summary, error, log=lake.folder("logs", f"{lake.run_id}.jsonl"))
+    lineage.ended(batch.summary, error, ended)
     return code
 
 

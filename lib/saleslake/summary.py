@@ -24,6 +24,8 @@ class Summary:
     notes: list[str] = field(default_factory=list)
     decided: bool = False
     """Whether silver was a step of this run, beyond catching up before landing."""
+    stream_input: str = ""
+    """What the streaming job read: files, socket or kafka; empty for the batch."""
     ended_early: bool = False
     """Whether an error or an interruption ended the run: what it did not come to, it cannot tell."""
 

@@ -105,6 +105,7 @@ class StreamJob:
 
     def _prepare(self) -> None:
         self.batch.summary.decided = True
+        self.batch.summary.stream_input = self.source
         self.batch.heal()
         self.intake = Intake(self.lake)
         self._decided(self.intake.recover())
