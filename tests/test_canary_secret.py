@@ -123,7 +123,7 @@ PLACES: dict[str, Callable[[Scene], Found]] = {
 
 
 def forms(secret: str) -> set[bytes]:
-    """As it may be written: plain, percent-encoded, in JSON, reversed in base64 at any of its three offsets."""
+    """As it may be written: plain, percent-encoded, in JSON, in base64 at any of its three offsets."""
     found = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}
     for offset in range(3):
         coded = base64.b64encode(b"x" * offset + secret.encode()).decode().rstrip("=")[4:-2]
@@ -200,7 +200,7 @@ def test_the_runs_used_their_secrets_and_were_turned_away_where_they_should_be(s
     ), scene.outputs
     assert "HTTP 401" in scene.outputs["refused run"]
     assert scene.mails.users
-    assert {path for path in scene.hooks.paths} == {f"/services/{CANARIES['webhook']}"}
+    assert set(scene.hooks.paths) == {f"/services/{CANARIES['webhook']}"}
     assert {headers["authorization"] for headers in scene.lineage.headers} == {f"Bearer {CANARIES['lineage key']}"}
     assert {json.loads(body)["eventType"] for body in scene.lineage.bodies} == {"START", "COMPLETE", "FAIL"}
     # A mail and a post for each of the three failures, and of the test.
