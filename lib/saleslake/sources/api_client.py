@@ -25,14 +25,22 @@ from saleslake.sources.credentials import Credentials, Secrets
 from saleslake.sources.documents import Document, Form, InvalidDocument, split_document
 from saleslake.sources.http_get import Answer, Getter, TryAgain
 from saleslake.sources.pagination import pagination
-from saleslake.sources.urls import canonical, has_user_info, is_loopback, secret_values, shown, with_params
+from saleslake.sources.urls import (
+    canonical,
+    has_user_info,
+    is_loopback,
+    secret_values,
+    shown,
+    with_params,
+    without_secrets,
+)
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Page:
-    """One response, or one file: its exact bytes, and the records in it."""
+    """One response, or one file: its exact bytes, but for a secret of its URL that it repeats, and the records in it."""
 
     number: int
     """From 1, in the order fetched."""
@@ -237,5 +245,6 @@ def _failure(state: RetryCallState) -> TryAgain:
 
 
 def _page(number: int, url: str, answer: Answer, document: Document) -> Page:
-    digest = hashlib.sha256(answer.body).hexdigest()
-    return Page(number, url, answer.status, answer.body, answer.fetched_at, document.records, digest, document.form)
+    body = without_secrets(answer.body, answer.url) if answer.status else answer.body
+    digest = hashlib.sha256(body).hexdigest()
+    return Page(number, url, answer.status, body, answer.fetched_at, document.records, digest, document.form)
