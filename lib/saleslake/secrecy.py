@@ -21,7 +21,7 @@ Hide = Callable[[str], str]
 
 _SHORTEST = 4
 """A shorter secret would blot out ordinary words."""
-_OTHERS = re.compile(r"(KAFKA_.*(PASSWORD|JAAS|KEY)|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN)")
+_OTHERS = re.compile(r"(KAFKA_.*(PASSWORD|JAAS_CONFIG|KEY)|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN)")
 """Secrets that no setting names: Kafka's and Amazon's own variables."""
 _ASSIGNED = re.compile(r"""password\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"';]+))""", re.IGNORECASE)
 
