@@ -8,9 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -91,13 +95,38 @@ class Scene:
     lineage: Posts
     outputs: dict[str, str] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
+    command_lines: set[bytes] = field(default_factory=set)
 
     def run(self, name: str, *arguments: str, env: dict[str, str]) -> None:
         """A process of its own, with its log on the terminal."""
-        done = subprocess.run(
-            [sys.executable, *arguments], capture_output=True, text=True, env=os.environ | env, timeout=600, cwd=ROOT
-        )
-        self.outputs[name], self.codes[name] = done.stdout + done.stderr, done.returncode
+        with tempfile.TemporaryFile() as output:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                stdout=output,
+                stderr=output,
+                env=os.environ | env,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+            try:
+                while process.poll() is None:
+                    self.command_lines |= command_lines(process.pid)
+                    time.sleep(0.2)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+            output.seek(0)
+            self.outputs[name], self.codes[name] = output.read().decode(), process.returncode
+
+
+def command_lines(session: int) -> set[bytes]:
+    """What everybody on the machine can read of the processes of a session now: Python's, and the JVM's that it started."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            if os.getsid(int(path.parent.name)) == session:
+                found.add(path.read_bytes())
+    return found
 
 
 Found = Iterable[tuple[str, bytes]]
@@ -116,6 +145,7 @@ def files_below_data(scene: Scene) -> Found:
 PLACES: dict[str, Callable[[Scene], Found]] = {
     "files below data/": files_below_data,
     "what processes print": lambda scene: [(name, text.encode()) for name, text in scene.outputs.items()],
+    "command lines": lambda scene: [(line[:80].decode(errors="replace"), line) for line in scene.command_lines],
     "mails": lambda scene: [("mail", mail.as_bytes() + mail.get_content().encode()) for mail in scene.mails.mails],
     "webhook bodies": lambda scene: [("webhook", body.encode()) for body in scene.hooks.bodies],
     "lineage events": lambda scene: [("lineage", body.encode()) for body in scene.lineage.bodies],
@@ -203,6 +233,7 @@ def test_the_runs_used_their_secrets_and_were_turned_away_where_they_should_be(s
     assert set(scene.hooks.paths) == {f"/services/{CANARIES['webhook']}"}
     assert {headers["authorization"] for headers in scene.lineage.headers} == {f"Bearer {CANARIES['lineage key']}"}
     assert {json.loads(body)["eventType"] for body in scene.lineage.bodies} == {"START", "COMPLETE", "FAIL"}
+    assert any(b"java" in line.partition(b"\0")[0] for line in scene.command_lines)
     # A mail and a post for each of the three failures, and of the test.
     assert (len(scene.mails.mails), len(scene.hooks.bodies)) == (4, 4)
 

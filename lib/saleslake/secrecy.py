@@ -83,4 +83,5 @@ def _forms(secret: str) -> Iterator[str]:
         # The characters that depend on nothing but the secret, whatever stands before and after it.
         first, last = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
         coded = base64.b64encode(b"\0" * before + raw).decode()[first:last]
-        yield from (coded, coded.replace("+", "-").replace("/", "_"))
+        if len(coded) >= 2 * _SHORTEST:
+            yield from (coded, coded.replace("+", "-").replace("/", "_"))

@@ -40,6 +40,14 @@ class Emitter:
     def started(self, at: datetime) -> None:
         """While Spark starts, nobody waits for this."""
         if self.is_on:
+            if (
+                self.settings.api_key_env
+                and self.settings.url.startswith("http:")
+                and not is_loopback(self.settings.url)
+            ):
+                structlog.get_logger().warning(
+                    "credentials_sent_unencrypted", setting="lineage.url", fix="use https:// in lineage.url"
+                )
             self._start = Aside(lambda: self._emit(lambda: self._event("START", at)))
 
     def ended(self, summary: Summary, error: BaseException | None, at: datetime) -> None:
