@@ -232,7 +232,12 @@ def test_the_runs_used_their_secrets_and_were_turned_away_where_they_should_be(s
     assert scene.mails.users
     assert set(scene.hooks.paths) == {f"/services/{CANARIES['webhook']}"}
     assert {headers["authorization"] for headers in scene.lineage.headers} == {f"Bearer {CANARIES['lineage key']}"}
-    assert {json.loads(body)["eventType"] for body in scene.lineage.bodies} == {"START", "COMPLETE", "FAIL"}
+    assert {json.loads(body)["eventType"] for body in scene.lineage.bodies} == {
+        "START",
+        "RUNNING",
+        "COMPLETE",
+        "FAIL",
+    }
     assert any(b"java" in line.partition(b"\0")[0] for line in scene.command_lines)
     # A mail and a post for each of the three failures, and of the test.
     assert (len(scene.mails.mails), len(scene.hooks.bodies)) == (4, 4)

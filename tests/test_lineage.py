@@ -223,6 +223,29 @@ def test_a_stream_reads_its_input_and_writes_bronze_events(make_settings: Make) 
     assert [one.table.full_name for one in outputs if one.table] == ["bronze.events", "silver.orders"]
 
 
+def test_a_stream_tells_its_tables_while_it_runs_but_not_with_every_micro_batch(make_settings: Make) -> None:
+    text = '[sources.events_orders]\nentity = "orders"\nformat = "events"\n'
+    summary = Summary(outcomes={"events: orders": Outcome(records=5, applied=5)}, stream_input="files")
+    now = datetime.now(timezone.utc)
+    with http_receiver() as posts:
+        emitter = Emitter(Lake(make_settings(receiver(posts.url) + text)), "stream")
+        emitter.started(now)
+        emitter.running(Summary(stream_input="files"))
+        for _ in range(3):
+            emitter.running(summary)
+        emitter.ended(summary, None, now)
+    told = {event.eventType: event for event in events(posts)}
+    assert sorted(event.eventType.value for event in events(posts) if event.eventType) == [
+        "COMPLETE",
+        "RUNNING",
+        "START",
+    ]
+    names = [one.name.rpartition("/")[2] for one in told[RunState.RUNNING].outputs or []]
+    assert names == ["events", "orders"]
+    facets: Any = told[RunState.RUNNING].job.facets
+    assert facets["jobType"]["processingType"] == "STREAMING"
+
+
 def test_a_source_that_was_left_out_is_read_and_nothing_is_written(make_settings: Make) -> None:
     inputs, outputs = read_and_written(Lake(make_settings(SHOP)), Summary(landed=[Landed("shop", left_out=3)]))
     assert [(one.namespace, one.rows) for one in inputs] == [("file", 3)]

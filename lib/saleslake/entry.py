@@ -75,6 +75,7 @@ def run_job(
     lineage = Emitter(lake, command)
     lineage.started(started)
     batch = Batch(lake, say)
+    batch.on_progress = lineage.running
     error: BaseException | None = None
     try:
         say("starting Spark")

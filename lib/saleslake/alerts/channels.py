@@ -38,8 +38,8 @@ def channels(settings: Settings) -> dict[str, Send]:
     """What is configured, by the name of its setting."""
     own = settings.alerts
     found: dict[str, Send] = {}
-    # Both tries and the pause between them fit into the time that a run waits.
-    seconds = max(0.1, (own.timeout_seconds - _PAUSE_SECONDS) / 2)
+    # Both tries and the pause between them fit into the time that a run waits, with some to spare.
+    seconds = max(0.1, 0.45 * (own.timeout_seconds - _PAUSE_SECONDS))
     if own.smtp is not None:
         smtp = own.smtp
         found["alerts.smtp"] = lambda message: _by_mail(settings, smtp, message, seconds)

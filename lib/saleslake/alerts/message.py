@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 from collections import Counter
 from dataclasses import dataclass, field
@@ -147,8 +148,9 @@ def _figures(summary: Summary | None) -> str:
     if summary is None:
         return ""
     outcomes = summary.outcomes.values()
-    counts = {
-        "landed": sum(report.records for report in summary.landed),
+    # The stream decides what it lands, and counts it once.
+    landed = {} if summary.stream_input else {"landed": sum(report.records for report in summary.landed)}
+    counts = landed | {
         "decided": sum(outcome.records for outcome in outcomes),
         "quarantined": sum(outcome.quarantined for outcome in outcomes),
         "retries": sum(report.retries for report in summary.landed),
@@ -167,7 +169,7 @@ def _by_source(summary: Summary | None) -> list[str]:
 
 
 def _commands(run: Run, kinds: set[Kind], is_in_ops: bool) -> list[str]:
-    where = f" --config {run.config}"
+    where = f" --config {shlex.quote(run.config)}"
     commands = [f"saleslake status{where}"]
     if "check_failed" in kinds:
         commands.append(f"saleslake check{where}")

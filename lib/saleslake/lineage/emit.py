@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import requests
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from saleslake.summary import Summary
 
+_SECONDS_BETWEEN = 3600.0
 PARENT = "OPENLINEAGE_PARENT_ID"
 """Where Airflow's provider says what started us: `namespace/job/run`."""
 
@@ -35,7 +36,8 @@ class Emitter:
         self.settings = lake.settings.lineage
         self.is_on = bool(self.settings.url)
         self._warned = threading.Event()
-        self._start: Aside | None = None
+        self._under_way: Aside | None = None
+        self._next = 0.0
 
     def started(self, at: datetime) -> None:
         """While Spark starts, nobody waits for this."""
@@ -48,21 +50,42 @@ class Emitter:
                 structlog.get_logger().warning(
                     "credentials_sent_unencrypted", setting="lineage.url", fix="use https:// in lineage.url"
                 )
-            self._start = Aside(lambda: self._emit(lambda: self._event("START", at)))
+            self._aside(lambda: self._event("START", at))
+
+    def running(self, summary: Summary) -> None:
+        """Of a stream, which may not end for months: from time to time what it has read and written so far. Nobody waits."""
+        if not self.is_on or not summary.outcomes or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _SECONDS_BETWEEN
+        try:
+            # Here and now, for the summary changes as the stream goes on.
+            event = self._about(summary, "RUNNING", datetime.now(timezone.utc))
+        except Exception as e:
+            self._warn(first_line(e))
+        else:
+            self._aside(lambda: event)
 
     def ended(self, summary: Summary, error: BaseException | None, at: datetime) -> None:
         """Takes `lineage.timeout_seconds` at most."""
         if not self.is_on:
             return
-        deadline = time.monotonic() + self.settings.timeout_seconds
         try:
-            if self._start is not None:
-                self._start.wait(self.settings.timeout_seconds)
-            end = Aside(lambda: self._emit(lambda: self._end(summary, error, at)))
-            if not end.wait(max(0.0, deadline - time.monotonic())):
+            if not self._aside(lambda: self._end(summary, error, at)).wait(self.settings.timeout_seconds):
                 self._warn(f"no answer within lineage.timeout_seconds = {self.settings.timeout_seconds:g}")
         except KeyboardInterrupt:
             self._warn("interrupted")
+
+    def _aside(self, make: Callable[[], RunEvent]) -> Aside:
+        """Emit an event after the one before it."""
+        before = self._under_way
+
+        def work() -> None:
+            if before is not None:
+                before.wait(self.settings.timeout_seconds)
+            self._emit(make)
+
+        self._under_way = Aside(work)
+        return self._under_way
 
     def _event(self, state: str, at: datetime, **more: object) -> RunEvent:
         from openlineage.client.event_v2 import RunState
@@ -72,16 +95,19 @@ class Emitter:
         about = About(self.lake, self.command, self.settings.namespace, os.environ.get(PARENT, "").strip())
         return event(about, RunState(state), at, **more)  # type: ignore[arg-type]
 
-    def _end(self, summary: Summary, error: BaseException | None, at: datetime) -> RunEvent:
+    def _about(self, summary: Summary, state: str, at: datetime, error: str = "") -> RunEvent:
         from saleslake.lineage.datasets import read_and_written
 
         inputs, outputs = read_and_written(self.lake, summary)
+        return self._event(state, at, inputs=inputs, outputs=outputs, error=error)
+
+    def _end(self, summary: Summary, error: BaseException | None, at: datetime) -> RunEvent:
         state = "COMPLETE" if error is None else "ABORT" if isinstance(error, Interrupted) else "FAIL"
         said = ""
         if error is not None:
             known = isinstance(error, SaleslakeError)
             said = hider(self.lake.settings)(str(error) if known else f"{type(error).__name__}: {first_line(error)}")
-        return self._event(state, at, inputs=inputs, outputs=outputs, error=said)
+        return self._about(summary, state, at, said)
 
     def _emit(self, make: Callable[[], RunEvent]) -> None:
         try:
