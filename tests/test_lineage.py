@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from saleslake import logs
 from saleslake.cli.app import app
 from saleslake.config import Settings
-from saleslake.errors import ConfigError
+from saleslake.errors import ConfigError, Interrupted
 from saleslake.ingest.report import Landed
 from saleslake.lake import Lake
 from saleslake.lineage.datasets import place, read_and_written
@@ -244,6 +244,25 @@ def test_a_stream_tells_its_tables_while_it_runs_but_not_with_every_micro_batch(
     assert names == ["events", "orders"]
     facets: Any = told[RunState.RUNNING].job.facets
     assert facets["jobType"]["processingType"] == "STREAMING"
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "said"),
+    [
+        (None, RunState.COMPLETE, None),
+        (Interrupted("interrupted"), RunState.ABORT, "interrupted"),
+        (ValueError("first\nsecond"), RunState.FAIL, "ValueError: first"),
+    ],
+)
+def test_the_last_event_says_how_it_ended(
+    error: Exception | None, state: RunState, said: str | None, make_settings: Make
+) -> None:
+    with http_receiver() as posts:
+        emitter = Emitter(Lake(make_settings(receiver(posts.url) + SHOP)), "run")
+        emitter.ended(Summary(), error, datetime.now(timezone.utc))
+    (end,) = events(posts)
+    facets: Any = end.run.facets
+    assert (end.eventType, facets.get("errorMessage", {}).get("message")) == (state, said)
 
 
 def test_a_source_that_was_left_out_is_read_and_nothing_is_written(make_settings: Make) -> None:
