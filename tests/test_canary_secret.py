@@ -31,6 +31,7 @@ from tests.stream_support import order
 from tools.kafka_broker import KafkaBroker
 from tools.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.timeout(3000)  # eight processes, half of them with Spark, on a machine that may be busy
 ROOT = Path(__file__).parents[1]
 CANARIES = {
     "bearer token": "canary+bearer/3f9a~1",
