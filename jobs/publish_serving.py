@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from saleslake import logs
-from saleslake.entry import fail, job_parser, open_settings
-from saleslake.lake import Lake
-from saleslake.serve.publish import TARGETS, publish
+from saleslake.entry import job_parser
+from saleslake.serve.publish import TARGETS
+from saleslake.serve.run import run_publish
 
 
 def main(argv: list[str]) -> int:
@@ -16,14 +15,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--all", action="store_true", help="compare whole tables, whatever the target says it holds")
     parser.add_argument("--execute", action="store_true", help="Redshift: run the statements, too")
     args = parser.parse_args(argv)
-    try:
-        lake = Lake(open_settings(args.config))
-        logs.configure(lake.folder("logs"), lake.run_id, verbose=args.verbose)
-        for line in publish(lake, args.to, everything=args.all, execute=args.execute):
-            print(line)
-    except Exception as e:
-        return fail(e, args.verbose)
-    return 0
+    return run_publish(args.config, args.to, everything=args.all, execute=args.execute, verbose=args.verbose)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,10 @@ class Result:
     def failed(self) -> bool:
         return self.check.severity == "error" and self.found > 0
 
+    @property
+    def problem(self) -> str:
+        return f"check {self.check.name}: {self.found} found; expected: {self.check.meaning}"
+
 
 def _duplicates(table: str, keys: str) -> Check:
     sql = f"select coalesce(sum(n - 1), 0) from (select count(*) as n from {table} group by {keys} having count(*) > 1)"

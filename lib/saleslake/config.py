@@ -25,6 +25,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from saleslake.config_alerts import Alerts as Alerts
+from saleslake.config_lineage import Lineage as Lineage
 from saleslake.config_serving import Serving as Serving
 from saleslake.config_source import Api as Api
 from saleslake.config_source import Auth as Auth
@@ -91,6 +93,8 @@ class Settings(BaseSettings):
     spark: Spark = Spark()
     stream: Stream = Stream()
     serving: Serving = Serving()
+    alerts: Alerts = Alerts()
+    lineage: Lineage = Lineage()
     channels: dict[str, str] = {}
     """Spelling of a channel (compared without case, spaces, `-` and `_`) to its name."""
     rules: dict[str, dict[str, Severity]] = {}

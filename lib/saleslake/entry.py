@@ -11,11 +11,13 @@ from datetime import datetime, timezone
 import structlog
 
 from saleslake import config, logs, runlog
+from saleslake.alerts.tell import tell, warn_if_silent
 from saleslake.config import Settings
-from saleslake.errors import EXIT_OK, ConfigError, SaleslakeError, first_line
+from saleslake.errors import EXIT_OK, ConfigError, Interrupted, SaleslakeError, first_line
 from saleslake.errors import fail as fail
 from saleslake.gold import precedence
 from saleslake.lake import Lake
+from saleslake.lineage.emit import Emitter
 from saleslake.pipeline import Batch, Summary, raise_failures
 from saleslake.session import build_session
 from saleslake.silver import registry
@@ -27,9 +29,13 @@ Work = Callable[[Batch], None]
 def open_settings(path: str | None) -> Settings:
     """The settings, checked as a whole. Raises ConfigError."""
     settings = config.load(path)
+    _check_names(settings)
+    return settings
+
+
+def _check_names(settings: Settings) -> None:
     registry.check(settings)
     precedence.check(settings)
-    return settings
 
 
 def run_job(
@@ -48,17 +54,28 @@ def run_job(
 
     `check` looks at the settings before anything is written and raises ConfigError; `conf` adds settings of the session.
     """
+    started = datetime.now(timezone.utc)
     try:
-        settings = open_settings(config_path)
-        check(settings)
+        settings = config.load(config_path)
     except SaleslakeError as e:
         return fail(e, verbose)
     lake = Lake(settings)
-    started = datetime.now(timezone.utc)
+    try:
+        _check_names(settings)
+        check(settings)
+    except SaleslakeError as e:
+        code = fail(e, verbose)
+        logs.configure(None, lake.run_id, quiet=quiet, verbose=verbose)
+        tell(settings, command, lake.run_id, started, None, e)
+        return code
     logs.configure(lake.folder("logs"), lake.run_id, quiet=quiet, verbose=verbose)
     log = structlog.get_logger()
     log.info("run_started", command=command, config=str(settings.config_file))
+    warn_if_silent(settings)
+    lineage = Emitter(lake, command)
+    lineage.started(started)
     batch = Batch(lake, say)
+    batch.on_progress = lineage.running
     error: BaseException | None = None
     try:
         say("starting Spark")
@@ -66,17 +83,22 @@ def run_job(
         work(batch)
         raise_failures(batch.summary)
     except KeyboardInterrupt:
-        error = SaleslakeError("interrupted: what was written stays and is sound; run again to go on")
+        error = Interrupted("interrupted: what was written stays and is sound; run again to go on")
     except Exception as e:
         error = e
     batch.summary.ended_early = error is not None
-    seconds = (datetime.now(timezone.utc) - started).total_seconds()
+    ended = datetime.now(timezone.utc)
+    seconds = (ended - started).total_seconds()
     _log_end(lake, command, started, batch.summary, error)
     if show:
         show(lake, batch.summary, seconds)
     elif error is None:
         print(_one_line(command, batch.summary, seconds))
-    return EXIT_OK if error is None else fail(error, verbose)
+    code = EXIT_OK if error is None else fail(error, verbose)
+    # Last, when the error stands on the terminal: a mail server may take its time.
+    tell(settings, command, lake.run_id, started, batch.summary, error, log=lake.folder("logs", f"{lake.run_id}.jsonl"))
+    lineage.ended(batch.summary, error, ended)
+    return code
 
 
 def _one_line(command: str, summary: Summary, seconds: float) -> str:

@@ -34,6 +34,10 @@ class TableError(SaleslakeError):
     """A stored table is damaged, foreign or missing in a way this command does not repair."""
 
 
+class Interrupted(SaleslakeError):
+    """A person ended the run by Ctrl-C."""
+
+
 def fail(error: BaseException, verbose: bool) -> int:
     """Print the one line that says what went wrong (and with `verbose` where). Returns the exit code."""
     if verbose:

@@ -43,6 +43,8 @@ class Batch:
     def __init__(self, lake: Lake, say: Say = _silent):
         self.lake, self.say, self.summary = lake, say, Summary()
         self.state = StateFile(lake.folder("state.json"))
+        self.on_progress: Callable[[Summary], None] = lambda _: None
+        """Called by the stream after each micro-batch."""
         self._guard = threading.Lock()
 
     def run(self, window: Window, *, full_refresh: bool = False, refetch: bool = False) -> Summary:

@@ -24,6 +24,8 @@ class Summary:
     notes: list[str] = field(default_factory=list)
     decided: bool = False
     """Whether silver was a step of this run, beyond catching up before landing."""
+    stream_input: str = ""
+    """What the streaming job read: files, socket or kafka; empty for the batch."""
     ended_early: bool = False
     """Whether an error or an interruption ended the run: what it did not come to, it cannot tell."""
 
@@ -38,9 +40,7 @@ class Summary:
     def failures(self) -> list[str]:
         """Everything that makes the run exit with 1."""
         refused = [reason for report in self.landed for reason in report.failed]
-        failed = [result for result in self.checks if result.failed]
-        broken = [f"check {r.check.name}: {r.found} found; expected: {r.check.meaning}" for r in failed]
-        return refused + broken
+        return refused + [result.problem for result in self.checks if result.failed]
 
     @property
     def nothing_new(self) -> bool:

@@ -105,6 +105,26 @@ def test_a_secret_that_the_server_echoes_reaches_no_log_error_or_url(
     assert "s3cr3t" not in caplog.text
 
 
+def test_a_key_that_the_server_repeats_in_its_links_is_not_in_the_page_that_lands_and_the_link_is_followed() -> None:
+    """Landing keeps bodies byte for byte; only what the URL itself holds as a secret, behind its name, is left out."""
+    key = "demo+key/7"
+    first = {
+        "data": [{"order_id": "demo", "note": key, "self": f"/o/1?api_key={quote(key, safe='')}"}],
+        "next": f"/?API_KEY={quote(key, safe='')}&page=2&other=1",
+        "request": {"api_key": key, "api_key_hint": "demo", "page": 1},
+    }
+    with scripted(Reply(json.dumps(first).encode()), Reply()) as server:
+        pages = list(make_client(server.url, params={"api_key": key}).pages())
+    landed = pages[0].body.decode()
+    assert json.loads(landed) == {
+        "data": [{"order_id": "demo", "note": key, "self": "/o/1?api_key=***"}],
+        "next": "/?API_KEY=***&page=2&other=1",
+        "request": {"api_key": "***", "api_key_hint": "demo", "page": 1},
+    }
+    assert len(pages) == 2
+    assert quote(key, safe="") in server.seen[1]["path"]
+
+
 def test_each_failed_attempt_is_logged_with_its_reason_and_wait() -> None:
     faults = parse_faults("503@orders:1x2,429=99@orders:2")
     with MockApi(ORDERS, faults=faults) as api, structlog.testing.capture_logs() as logs:

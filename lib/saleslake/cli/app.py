@@ -13,6 +13,7 @@ import typer
 
 from saleslake import __version__
 from saleslake.cli import render
+from saleslake.cli.alert_test import alert_test
 from saleslake.cli.common import Verbose, guarded
 from saleslake.cli.material import generate, mock_api
 from saleslake.cli.simulate import simulate
@@ -252,17 +253,9 @@ def publish(
     verbose: Verbose = False,
 ) -> None:
     """Bring PostgreSQL, Redshift or a DuckDB file up to gold. Starts no JVM."""
-    from saleslake import logs
-    from saleslake.serve.publish import publish as publish_to
+    from saleslake.serve.run import run_publish
 
-    def work() -> int:
-        lake = _lake_to_read(config)
-        logs.configure(lake.folder("logs"), lake.run_id, quiet=True, verbose=verbose)
-        for line in publish_to(lake, to, everything=everything, execute=execute):
-            typer.echo(line)
-        return EXIT_OK
-
-    guarded(work, verbose)
+    raise typer.Exit(run_publish(config, to, everything=everything, execute=execute, quiet=True, verbose=verbose))
 
 
 def _lake(config: str | None) -> Lake:
@@ -283,6 +276,7 @@ def _lake_to_read(config: str | None) -> Lake:
 app.command("mock-api")(mock_api)
 app.command()(generate)
 app.command()(simulate)
+app.command("alert-test")(alert_test)
 
 
 def main() -> None:

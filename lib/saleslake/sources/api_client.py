@@ -25,14 +25,22 @@ from saleslake.sources.credentials import Credentials, Secrets
 from saleslake.sources.documents import Document, Form, InvalidDocument, split_document
 from saleslake.sources.http_get import Answer, Getter, TryAgain
 from saleslake.sources.pagination import pagination
-from saleslake.sources.urls import canonical, has_user_info, is_loopback, secret_values, shown, with_params
+from saleslake.sources.urls import (
+    canonical,
+    has_user_info,
+    is_loopback,
+    secret_values,
+    shown,
+    with_params,
+    without_secrets,
+)
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Page:
-    """One response, or one file: its exact bytes, and the records in it."""
+    """One response, or one file: its exact bytes, but for a secret of its URL that it repeats, and the records in it."""
 
     number: int
     """From 1, in the order fetched."""
@@ -64,7 +72,10 @@ def _utc_now() -> datetime:
 
 
 class ApiClient:
-    """The pages of one API source. `attempts` and `retries` count requests over the client's life."""
+    """The pages of one API source. `attempts` and `retries` count requests over the client's life.
+
+    `gave_up`: all tries for one page failed.
+    """
 
     def __init__(
         self,
@@ -79,6 +90,7 @@ class ApiClient:
             raise ConfigError(f"source {name}: format {settings.format!r} has no API to read")
         self.attempts = 0
         self.retries = 0
+        self.gave_up = False
         self._api = settings.api
         self._records_path = settings.records_path
         self._name = name
@@ -170,6 +182,7 @@ class ApiClient:
             return retrying(self._attempt, getter, url, room)
         except TryAgain as e:
             failure = e
+        self.gave_up = True
         problem = f"{self._label}: GET {where}: {failure.reason} (gave up after {tries} tries)"
         if failure.answer is None:
             raise SourceError(problem)
@@ -232,5 +245,6 @@ def _failure(state: RetryCallState) -> TryAgain:
 
 
 def _page(number: int, url: str, answer: Answer, document: Document) -> Page:
-    digest = hashlib.sha256(answer.body).hexdigest()
-    return Page(number, url, answer.status, answer.body, answer.fetched_at, document.records, digest, document.form)
+    body = without_secrets(answer.body, answer.url) if answer.status else answer.body
+    digest = hashlib.sha256(body).hexdigest()
+    return Page(number, url, answer.status, body, answer.fetched_at, document.records, digest, document.form)

@@ -81,6 +81,20 @@ def secret_values(url: str) -> list[str]:
     return [value for name, value in parse_qsl(urlsplit(url).query) if _says_secret(name)]
 
 
+def without_secrets(body: bytes, url: str) -> bytes:
+    """The answer to a URL, with `***` where it repeats a secret parameter of it: `api_key=…` in a link, `"api_key": "…"`.
+
+    Links to the next page do. Only behind its name: a key like `demo` may stand anywhere else for something else.
+    """
+    for name, value in parse_qsl(urlsplit(url).query):
+        if _says_secret(name):
+            forms = {form.replace("/", slash) for form in spellings(value) for slash in ("/", r"\/")}
+            values = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+            said = rf"""({re.escape(name)}(?:=|"\s*:\s*"))(?:{values})(?![\w.~%+-])"""
+            body = re.sub(said.encode(), rb"\1***", body, flags=re.IGNORECASE)
+    return body
+
+
 def spellings(secret: str) -> set[str]:
     """A secret as it may reappear: plain and percent-encoded."""
     return {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}

@@ -105,6 +105,7 @@ class StreamJob:
 
     def _prepare(self) -> None:
         self.batch.summary.decided = True
+        self.batch.summary.stream_input = self.source
         self.batch.heal()
         self.intake = Intake(self.lake)
         self._decided(self.intake.recover())
@@ -250,6 +251,7 @@ class StreamJob:
             self.health.query("events", figures)
             structlog.get_logger().info("micro_batch", batch_id=batch_id, left_out=landed.left_out, **figures)
             self.gold.follow()
+            self.batch.on_progress(self.batch.summary)
             faults.reached("before_commit_log")
 
     def _sweep(self) -> None:

@@ -1,0 +1,1 @@
+"""OpenLineage events: which job read what and wrote what."""
