@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import threading
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,8 @@ class Health:
 class Listener(StreamingQueryListener):
     """Takes what Spark tells of its queries to the health file and the log."""
 
-    def __init__(self, health: Health):
-        self.health = health
+    def __init__(self, health: Health, is_stopping: Callable[[], bool] = lambda: False):
+        self.health, self.is_stopping = health, is_stopping
         self.names: dict[str, str] = {}
 
     def onQueryStarted(self, event: QueryStartedEvent) -> None:
@@ -102,7 +103,8 @@ class Listener(StreamingQueryListener):
         self.health.query(self.names.get(str(event.id), str(event.id)), {"idle_since": event.timestamp})
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:
-        if event.exception and self.health.figures["state"] != "stopping":
+        # A query that is being stopped ends by an exception of ours; what else goes wrong then is told by the job itself.
+        if event.exception and not self.is_stopping():
             self.health.update(last_error=event.exception.splitlines()[0][:500])
 
 

@@ -114,7 +114,7 @@ class StreamJob:
 
     def _work(self) -> None:
         self.input, spool = self._input()
-        listener = Listener(self.health)
+        listener = Listener(self.health, self.stopping.is_set)
         self.lake.spark.streams.addListener(listener)
         if spool:
             spool.start()
