@@ -16,6 +16,7 @@ from saleslake.errors import EXIT_OK, ConfigError, SaleslakeError, first_line
 from saleslake.errors import fail as fail
 from saleslake.gold import precedence
 from saleslake.lake import Lake
+from saleslake.monitor import push
 from saleslake.pipeline import Batch, Summary, raise_failures
 from saleslake.session import build_session
 from saleslake.silver import registry
@@ -124,6 +125,7 @@ def _log_end(lake: Lake, command: str, started: datetime, summary: Summary, erro
         )
     except Exception as e:  # the run log must never hide what it was about
         log.error("run_not_logged", reason=first_line(e))
+    push.after_run(lake, command, started, summary_dict(summary), failed=error is not None)
 
 
 def summary_dict(summary: Summary) -> dict[str, object]:

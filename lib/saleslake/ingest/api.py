@@ -82,7 +82,7 @@ def _fetch(
         failure = str(e)
     except SourceError as e:
         failure = str(e)
-    report.attempts, report.retries = client.attempts, client.retries
+    report.attempts, report.retries, report.gave_up = client.attempts, client.retries, client.gave_up
     return units, failure
 
 

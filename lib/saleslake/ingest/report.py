@@ -17,6 +17,8 @@ class Landed:
     recovered_units: int = 0
     attempts: int = 0
     retries: int = 0
+    gave_up: bool = False
+    """Whether a request failed at its last try."""
     new_fields: list[str] = field(default_factory=list)
     since: str | None = None
     until: str | None = None

@@ -64,7 +64,8 @@ def _utc_now() -> datetime:
 
 
 class ApiClient:
-    """The pages of one API source. `attempts` and `retries` count requests over the client's life."""
+    """The pages of one API source. `attempts` and `retries` count requests over the client's life; `gave_up`: one failed at
+    its last try."""
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class ApiClient:
             raise ConfigError(f"source {name}: format {settings.format!r} has no API to read")
         self.attempts = 0
         self.retries = 0
+        self.gave_up = False
         self._api = settings.api
         self._records_path = settings.records_path
         self._name = name
@@ -170,6 +172,7 @@ class ApiClient:
             return retrying(self._attempt, getter, url, room)
         except TryAgain as e:
             failure = e
+        self.gave_up = True
         problem = f"{self._label}: GET {where}: {failure.reason} (gave up after {tries} tries)"
         if failure.answer is None:
             raise SourceError(problem)
