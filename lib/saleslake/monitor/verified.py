@@ -74,7 +74,5 @@ def sound_tables(lake: Lake, proof: Proof) -> set[str]:
         faulty.add(quarantine.TABLE.full_name)
     if at_fault - set(settings):  # stored rows of a source that is no longer configured: of which entity is not known
         faulty |= {entity.table.full_name for entity in ENTITIES.values()}
-    proven = {
-        gold.TABLES[name].full_name for name, differing in proof.gold.items() if name in gold.TABLES and not differing
-    }
+    proven = {name for name, differing in proof.gold.items() if not differing}
     return {name for name in provable(lake) if name not in faulty and (not name.startswith("gold.") or name in proven)}
