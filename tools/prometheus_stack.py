@@ -120,14 +120,15 @@ def program(name: str) -> Path:
 
 def _download(cache: Path) -> None:
     """Unpack the programs of the packages into `cache`, whole or not at all."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+    unpack = shutil.which("dpkg-deb")
+    if not (shutil.which("apt-get") and unpack):
         raise RuntimeError(f"no Prometheus on PATH, and no apt-get to fetch it: install {', '.join(_PACKAGES)}")
     cache.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache.parent) as folder:
         room = Path(folder)
         _fetch(room)
         for package in room.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "-x", str(package), str(room / "unpacked")], check=True)
+            subprocess.run([unpack, "-x", str(package), str(room / "unpacked")], check=True)
         shutil.rmtree(cache, ignore_errors=True)
         (room / "unpacked" / "usr" / "bin").replace(cache)
 

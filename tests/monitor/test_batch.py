@@ -51,7 +51,7 @@ def _samples(run: Run, settings: Settings) -> dict[tuple[str, ...], float]:
         for sample in family.samples:
             labels = tuple(value for name, value in sorted(sample.labels.items()) if name != "command")
             assert sample.labels["command"] == "run"
-            found[sample.name.removeprefix("saleslake_"), *labels] = sample.value
+            found[(sample.name.removeprefix("saleslake_"), *labels)] = sample.value
     return found
 
 

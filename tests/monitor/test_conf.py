@@ -46,7 +46,7 @@ def test_every_alert_is_shown_to_fire_and_not_to_fire() -> None:
     for test in yaml.safe_load(TESTS.read_text(encoding="utf-8"))["tests"]:
         for case in test["alert_rule_test"]:
             fires.setdefault(case["alertname"], set()).add(bool(case["exp_alerts"]))
-    assert fires == dict.fromkeys(_alerts(), {True, False})
+    assert fires == {alert: {True, False} for alert in _alerts()}
 
 
 def test_a_rule_that_is_broken_fails_its_test(tmp_path: Path) -> None:

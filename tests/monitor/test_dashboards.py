@@ -68,3 +68,9 @@ def test_money_is_shown_one_currency_at_a_time() -> None:
     assert len(asked) >= 8
     for query in asked:
         assert "currency = 'EUR'" in query.text, query
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_tests_know_every_variable_and_macro(name: str) -> None:
+    left = [query for query in queries(name) if "$" in query.text.replace('"$1"', "")]
+    assert left == []
