@@ -33,7 +33,7 @@ class Server:
     """`{address}`, `{data}` and `{config}` stand for what this server got."""
 
     def __init__(self, config: Path | None = None, port: int | None = None) -> None:
-        self.config, self.port = config, port or free_port()
+        self.config, self.port = config and config.resolve(), port or free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.data = Path(tempfile.mkdtemp(prefix=f"saleslake-{self.program}-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,7 +42,7 @@ class Server:
         words = {"address": f"{HOST}:{self.port}", "data": str(self.data), "config": str(self.config)}
         command = [str(program(self.program)), *(argument.format(**words) for argument in self.arguments)]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(command[0]).parents[1])
         try:
             self._wait()
         except BaseException:
@@ -113,9 +113,9 @@ def program(name: str) -> Path:
     if there:
         return Path(there)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "saleslake" / "prometheus"
-    if not (cache / name).exists():
+    if not (cache / "bin" / name).exists():
         _download(cache)
-    return cache / name
+    return cache / "bin" / name
 
 
 def _download(cache: Path) -> None:
@@ -129,8 +129,16 @@ def _download(cache: Path) -> None:
         _fetch(room)
         for package in room.glob("*.deb"):
             subprocess.run([unpack, "-x", str(package), str(room / "unpacked")], check=True)
+        _look_for_shared_files_beside(room / "unpacked" / "usr" / "bin" / Alertmanager.program)
         shutil.rmtree(cache, ignore_errors=True)
-        (room / "unpacked" / "usr" / "bin").replace(cache)
+        (room / "unpacked" / "usr").replace(cache)
+
+
+def _look_for_shared_files_beside(alertmanager: Path) -> None:
+    """Debian's Alertmanager reads its templates from /usr/share, where an unpacked package has none. A name of the same
+    length, relative to the folder that servers are started in, has it read its own."""
+    own = alertmanager.read_bytes()
+    alertmanager.write_bytes(own.replace(b"/usr/share/prometheus/alertmanager", b".////share/prometheus/alertmanager"))
 
 
 def _fetch(room: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -22,46 +23,45 @@ def after_run(lake: Lake, command: str, started_at: datetime, summary: Mapping[s
 
     Call it after the run has been logged. Of the stream only the tables: its own figures are at its `/metrics`.
     """
-    if lake.settings.monitoring.pushgateway:
-        ended_at = datetime.now(timezone.utc)
-        _quietly(lake, lambda: _push_run(lake, command, started_at, ended_at, summary, failed), _push_tables)
+    ended_at = datetime.now(timezone.utc)
+    with _quietly(lake) as address:
+        if address and command != "stream":
+            _push_run(lake, command, started_at, ended_at, summary, failed)
+        if address:
+            _push_tables(lake)
 
 
 def after_verify(lake: Lake, proof: Proof) -> None:
     """Write down which tables a proof found sound, and push the tables, if there is a Pushgateway."""
     from saleslake.monitor import verified
 
-    verified.note(lake, proof)
-    if lake.settings.monitoring.pushgateway:
-        _quietly(lake, lambda: None, _push_tables)
+    with _quietly(lake) as address:
+        verified.note(lake, proof)
+        if address:
+            _push_tables(lake)
 
 
-def _quietly(lake: Lake, first: Callable[[], None], second: Callable[[Lake], None]) -> None:
+@contextmanager
+def _quietly(lake: Lake) -> Iterator[str]:
+    """Yields the address of the Pushgateway; whatever goes wrong is a warning."""
+    address = lake.settings.monitoring.pushgateway
     try:
-        first()
-        second(lake)
+        yield address
     except Exception as e:
-        address = lake.settings.monitoring.pushgateway
         structlog.get_logger().warning("metrics_not_pushed", pushgateway=address, reason=first_line(e))
 
 
 def _push_run(
     lake: Lake, command: str, started_at: datetime, ended_at: datetime, summary: Mapping[str, Any], failed: bool
 ) -> None:
-    if command == "stream":
-        return
     from prometheus_client import pushadd_to_gateway
 
     from saleslake.monitor import batch, history
 
     run = batch.Run(command, started_at, ended_at, not failed, summary, last_success_at=None if failed else ended_at)
+    registry = batch.registry([history.as_logged(lake, run)], lake.settings.sources)
     # Added, not put: what a failed run does not tell, the time of the last success, stays.
-    _send(
-        lake,
-        pushadd_to_gateway,
-        batch.registry([history.as_logged(lake, run)], lake.settings.sources),
-        {"command": command},
-    )
+    _send(lake, pushadd_to_gateway, registry, {"command": command})
 
 
 def _push_tables(lake: Lake) -> None:
