@@ -71,7 +71,7 @@ class Scene:
     def run(self, *arguments: str, **more: str) -> tuple[int, str]:
         """`saleslake …` to its end: exit code and what it said."""
         process = self.start(*arguments, **more)
-        said, _ = process.communicate(timeout=1200)
+        said, _ = process.communicate(timeout=1400)
         return process.returncode, said
 
     def lake(self) -> Lake:
@@ -96,7 +96,7 @@ class Scene:
         return found[0][1]
 
 
-def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 120.0) -> Any:
     """The first value of `what` that is true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -190,8 +190,15 @@ def _mail(received: Received) -> Iterator[int]:
         return AuthResult(success=data.password == PASSWORD.encode())
 
     port = free_port()
+    # Its LOGIN asks for a "User Name", where Alertmanager knows "Username:" only; PLAIN is without questions.
     controller = Controller(
-        Handler(), hostname=HOST, port=port, authenticator=login, auth_required=True, auth_require_tls=False
+        Handler(),
+        hostname=HOST,
+        port=port,
+        authenticator=login,
+        auth_required=True,
+        auth_require_tls=False,
+        auth_exclude_mechanism=["LOGIN"],
     )
     controller.start()
     try:
