@@ -169,6 +169,17 @@ def test_every_panel_of_the_business_shows_something(watched: Scene) -> None:
     assert shown == wanted
 
 
+def test_a_proof_is_told_table_by_table(watched: Scene) -> None:
+    began = time.time()
+    code, said = watched.run("verify")
+    assert code == 0, said
+    until(lambda: watched.ask("saleslake_verify_success == 1"))
+    assert watched.value("saleslake_verify_last_success_timestamp_seconds") > began
+    since = _now(watched, "saleslake_table_unverified_since_timestamp_seconds", "table")
+    assert min(since.values()) > began
+    assert set(since) == set(tables(watched.lake())) - {"ops.runs"}
+
+
 def test_a_real_stream_is_scraped_and_shown(watched: Scene) -> None:
     """Ours and Spark's endpoints, through Prometheus; a fifth of the events is bad."""
     events = Path(watched.environment["SALESLAKE__STREAM__FILES__PATH"])
@@ -271,8 +282,8 @@ def _states(watched: Scene) -> dict[str, str]:
     return {alert["labels"]["alertname"]: alert["status"]["state"] for alert in found}
 
 
-def _now(watched: Scene, metric: str) -> dict[str, float]:
-    return {labels["source"]: value for labels, value in watched.ask(metric)}
+def _now(watched: Scene, metric: str, label: str = "source") -> dict[str, float]:
+    return {labels[label]: value for labels, value in watched.ask(metric)}
 
 
 def _text(mail: EmailMessage) -> str:
