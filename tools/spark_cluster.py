@@ -1,7 +1,7 @@
 """A Spark standalone cluster on this machine: a master and workers from the installed Spark, on loopback.
 
-    with SparkCluster() as cluster:
-        spark-submit --master cluster.url …
+with SparkCluster() as cluster:
+    spark-submit --master cluster.url …
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ class SparkCluster:
         log = (self.folder / f"{len(self._processes)}.log").open("wb")
         # Spark's own log settings: ours send what a daemon says to a file of the lakehouse.
         (self.folder / "conf").mkdir(exist_ok=True)
-        env = os.environ | {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": HOST, "SPARK_CONF_DIR": str(self.folder / "conf")}
+        env = os.environ | {
+            "SPARK_HOME": str(home),
+            "SPARK_LOCAL_IP": HOST,
+            "SPARK_CONF_DIR": str(self.folder / "conf"),
+        }
         command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{role}", *arguments]
         self._processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=self.folder))
 

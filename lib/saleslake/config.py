@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -27,6 +27,8 @@ from pydantic_settings import (
 
 from saleslake.config_alerts import Alerts as Alerts
 from saleslake.config_lineage import Lineage as Lineage
+from saleslake.config_monitoring import DEFAULT_EXPECT_NEW_HOURS
+from saleslake.config_monitoring import Monitoring as Monitoring
 from saleslake.config_serving import Serving as Serving
 from saleslake.config_source import Api as Api
 from saleslake.config_source import Auth as Auth
@@ -95,6 +97,7 @@ class Settings(BaseSettings):
     serving: Serving = Serving()
     alerts: Alerts = Alerts()
     lineage: Lineage = Lineage()
+    monitoring: Monitoring = Monitoring()
     channels: dict[str, str] = {}
     """Spelling of a channel (compared without case, spaces, `-` and `_`) to its name."""
     rules: dict[str, dict[str, Severity]] = {}
@@ -109,6 +112,14 @@ class Settings(BaseSettings):
             if not _NAME.match(name):
                 raise ValueError(f"source name {name!r} must be lower-case letters, digits and _ (it names a table)")
         return value
+
+    @model_validator(mode="after")
+    def _expected_of_sources(self) -> Settings:
+        for name in self.monitoring.expect_new_hours:
+            if name not in self.sources:
+                there = ", ".join(self.sources)
+                raise ValueError(f"monitoring.expect_new_hours.{name}: no such source; there are: {there}")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -132,6 +143,11 @@ class Settings(BaseSettings):
         """A path of the configuration as an absolute one; URLs (`s3a://…`, `https://…`) stay as they are."""
         expanded = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111 - Path would take the slashes of a URL
         return expanded if "://" in expanded else str(self.root / expanded)
+
+    def expect_new_hours(self, source: str) -> float:
+        """Within how many hours something new should land; 0: whenever."""
+        default = DEFAULT_EXPECT_NEW_HOURS if self.sources[source].is_incremental else 0.0
+        return self.monitoring.expect_new_hours.get(source, default)
 
     @property
     def data(self) -> str:

@@ -18,6 +18,7 @@ from saleslake.errors import fail as fail
 from saleslake.gold import precedence
 from saleslake.lake import Lake
 from saleslake.lineage.emit import Emitter
+from saleslake.monitor import push
 from saleslake.pipeline import Batch, Summary, raise_failures
 from saleslake.session import build_session
 from saleslake.silver import registry
@@ -146,6 +147,7 @@ def _log_end(lake: Lake, command: str, started: datetime, summary: Summary, erro
         )
     except Exception as e:  # the run log must never hide what it was about
         log.error("run_not_logged", reason=first_line(e))
+    push.after_run(lake, command, started, summary_dict(summary), failed=error is not None)
 
 
 def summary_dict(summary: Summary) -> dict[str, object]:

@@ -63,6 +63,8 @@ def build_session(
             builder = builder.config("spark.driver.extraJavaOptions", " ".join(jvm_options(spark_home)))
         if empty_conf_dir(spark_home).is_dir():
             os.environ.setdefault("SPARK_CONF_DIR", str(empty_conf_dir(spark_home)))
+        if settings.monitoring.spark_port:  # Spark's UI listens on every address of the machine otherwise
+            os.environ.setdefault("SPARK_LOCAL_IP", settings.monitoring.stream_host)
         builder = builder.config("spark.driver.memory", settings.spark.driver_memory or f"{heap_megabytes()}m")
         builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
         with _stderr_to(Path(settings.data) / "logs" / "spark-jvm.log"):

@@ -17,7 +17,7 @@ def status(lake: Lake) -> dict[str, Any]:
     return {
         "data": lake.settings.data,
         "config": str(lake.settings.config_file),
-        "tables": [_table(name, path) for name, path in tables(lake).items()],
+        "tables": [table_figures(name, path) for name, path in tables(lake).items()],
         "last_run": _last_run(lake),
         "watermarks": _watermarks(lake),
         "quarantine": _quarantine(lake),
@@ -25,7 +25,8 @@ def status(lake: Lake) -> dict[str, Any]:
     }
 
 
-def _table(name: str, path: str) -> dict[str, Any]:
+def table_figures(name: str, path: str) -> dict[str, Any]:
+    """Rows, version, files and bytes of one Delta table, from its log."""
     table = DeltaTable(path)
     sizes = [int(size) for size in table.get_add_actions(flatten=True).column("size_bytes").to_pylist()]
     return {"table": name, "rows": table.count(), "version": table.version(), "files": len(sizes), "bytes": sum(sizes)}

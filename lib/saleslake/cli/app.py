@@ -1,4 +1,4 @@
-"""`saleslake`: run, stream, status, sql, verify, check, publish, mock-api, generate, simulate."""
+"""`saleslake`: run, stream, status, metrics, sql, verify, check, publish, mock-api, generate, simulate."""
 
 from __future__ import annotations
 
@@ -218,6 +218,7 @@ def verify(
     """Prove from the stored tables where every record went, and that gold is what silver says."""
     from saleslake import logs
     from saleslake.accounting import verify as prove
+    from saleslake.monitor.push import after_verify
     from saleslake.session import build_session
     from saleslake.truth_check import compare
 
@@ -226,6 +227,7 @@ def verify(
         logs.configure(lake.folder("logs"), lake.run_id, quiet=as_json and not verbose, verbose=verbose)
         lake.session = build_session(lake.settings, "saleslake verify", lake.run_id)
         proof = prove(lake)
+        after_verify(lake, proof)
         found = compare(lake, truth.absolute()) if truth else None
         holds = proof.holds and (found is None or found.holds)
         if as_json:
@@ -256,6 +258,23 @@ def publish(
     from saleslake.serve.run import run_publish
 
     raise typer.Exit(run_publish(config, to, everything=everything, execute=execute, quiet=True, verbose=verbose))
+
+
+@app.command()
+def metrics(config: Config = None, verbose: Verbose = False) -> None:
+    """Tables and the latest run of each command as Prometheus metrics, for node_exporter's textfile collector. Starts no JVM."""
+    from prometheus_client import generate_latest
+
+    from saleslake.monitor import batch, history, tables
+
+    def work() -> int:
+        lake = _lake_to_read(config)
+        runs = batch.registry(history.latest_runs(lake), lake.settings.sources)
+        for registry in (runs, tables.registry(lake)):
+            typer.echo(generate_latest(registry).decode(), nl=False)
+        return EXIT_OK
+
+    guarded(work, verbose)
 
 
 def _lake(config: str | None) -> Lake:

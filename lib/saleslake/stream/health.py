@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import platform
@@ -37,6 +38,7 @@ class Health:
             "source": source,
             "state": "starting",
             "started_at": _now(),
+            "last_landed_at": None,
             "queries": {},
             "totals": {"batches": 0, "records": 0, "left_out": 0, "quarantined": 0, "gold_refreshes": 0},
             "last_error": None,
@@ -54,6 +56,8 @@ class Health:
         with self._guard:
             for name, n in more.items():
                 self.figures["totals"][name] += n
+            if more.get("records"):
+                self.figures["last_landed_at"] = _now()
             self._write()
 
     def query(self, name: str, changed: dict[str, Any]) -> None:
@@ -61,6 +65,11 @@ class Health:
         with self._guard:
             self.figures["queries"].setdefault(name, {}).update(changed)
             self._write()
+
+    def now(self) -> dict[str, Any]:
+        """The figures as they are now, for another thread to read."""
+        with self._guard:
+            return copy.deepcopy(self.figures)
 
     def _write(self) -> None:
         self.figures["at"] = _now()

@@ -23,6 +23,7 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 from saleslake import faults
 from saleslake.config import Settings
 from saleslake.errors import ConfigError, SaleslakeError, first_line
+from saleslake.monitor.stream import served
 from saleslake.parallel import side_by_side
 from saleslake.pipeline import Batch
 from saleslake.publish import Outcome
@@ -48,7 +49,7 @@ def session_conf(settings: Settings) -> dict[str, str]:
         # Every micro-batch adds small files: compacted by whoever wrote, under the lock it wrote with.
         "spark.databricks.delta.autoCompact.enabled": "true",
         "spark.databricks.delta.autoCompact.minNumFiles": str(settings.stream.compact_from_files),
-    }
+    } | settings.monitoring.spark_conf
 
 
 def check(settings: Settings, source: str, once: bool) -> None:
@@ -95,13 +96,14 @@ class StreamJob:
         with self._signals(), self.lake.lock("landing-events"):
             self.health = Health(self.lake, self.source)
             self.gold = GoldFollower(self.batch, self.health)
-            try:
-                self._prepare()
-                self._work()
-            except BaseException as e:
-                self.health.update(state="failed", last_error=first_line(e))
-                raise
-            self.health.update(state="stopped")
+            with served(self.health.now, self.lake.settings.monitoring):
+                try:
+                    self._prepare()
+                    self._work()
+                except BaseException as e:
+                    self.health.update(state="failed", last_error=first_line(e))
+                    raise
+                self.health.update(state="stopped")
 
     def _prepare(self) -> None:
         self.batch.summary.decided = True

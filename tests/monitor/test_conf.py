@@ -1,0 +1,87 @@
+"""The files of conf/ for Prometheus and Alertmanager, by the tools that come with them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from saleslake.config import PROJECT_ROOT
+from tools.prometheus_stack import program
+
+CONF = PROJECT_ROOT / "conf"
+RULES = CONF / "prometheus" / "rules" / "saleslake.yml"
+TESTS = RULES.with_name("saleslake_test.yml")
+
+
+def _run(name: str, *arguments: str | Path) -> str:
+    done = subprocess.run([program(name), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _alerts() -> dict[str, dict[str, Any]]:
+    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+def test_prometheus_takes_its_configuration_and_the_rules() -> None:
+    said = _run("promtool", "check", "config", CONF / "prometheus" / "prometheus.yml")
+    assert f"SUCCESS: {len(_alerts())} rules found" in said
+    _run("promtool", "check", "rules", "--lint-fatal", RULES)
+
+
+def test_alertmanager_takes_its_configuration() -> None:
+    assert "2 receivers" in _run("amtool", "check-config", CONF / "alertmanager" / "alertmanager.yml")
+
+
+def test_the_rules_pass_their_tests() -> None:
+    assert "SUCCESS" in _run("promtool", "test", "rules", TESTS)
+
+
+def test_every_alert_is_shown_to_fire_and_not_to_fire() -> None:
+    fires: dict[str, set[bool]] = {}
+    for test in yaml.safe_load(TESTS.read_text(encoding="utf-8"))["tests"]:
+        for case in test["alert_rule_test"]:
+            fires.setdefault(case["alertname"], set()).add(bool(case["exp_alerts"]))
+    assert fires == {alert: {True, False} for alert in _alerts()}
+
+
+def test_a_rule_that_is_broken_fails_its_test(tmp_path: Path) -> None:
+    broken = RULES.read_text(encoding="utf-8").replace("> 86400", "> 864000")
+    assert broken != RULES.read_text(encoding="utf-8")
+    (tmp_path / RULES.name).write_text(broken, encoding="utf-8")
+    (tmp_path / TESTS.name).write_text(TESTS.read_text(encoding="utf-8"), encoding="utf-8")
+    done = subprocess.run(
+        [program("promtool"), "test", "rules", tmp_path / TESTS.name], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "SaleslakeTableNotVerified" in done.stdout + done.stderr
+
+
+def test_every_alert_says_what_to_do_and_how_bad_it_is() -> None:
+    for name, rule in _alerts().items():
+        assert rule["labels"]["severity"] in ("warning", "critical"), name
+        assert set(rule["annotations"]) == {"summary", "fix"}, name
+
+
+def test_what_inhibits_and_what_is_inhibited_exists() -> None:
+    rules = yaml.safe_load((CONF / "alertmanager" / "alertmanager.yml").read_text(encoding="utf-8"))["inhibit_rules"]
+    named = {
+        alert
+        for rule in rules
+        for matcher in (*rule["source_matchers"], *rule["target_matchers"])
+        for alert in matcher.split('"')[1].split("|")
+    }
+    assert named <= set(_alerts())
+
+
+def test_no_secret_is_written_into_a_file() -> None:
+    alertmanager = (CONF / "alertmanager" / "alertmanager.yml").read_text(encoding="utf-8")
+    assert "smtp_auth_password_file:" in alertmanager
+    assert "smtp_auth_password:" not in alertmanager
+    sources = yaml.safe_load((CONF / "grafana/provisioning/datasources/saleslake.yml").read_text(encoding="utf-8"))
+    for source in sources["datasources"]:
+        assert all(value.startswith("$") for value in source.get("secureJsonData", {}).values())
