@@ -8,6 +8,7 @@ from saleslake.accounting import verify
 from saleslake.cli import render
 from saleslake.entry import job_parser, run_job
 from saleslake.errors import TableError
+from saleslake.monitor.push import after_verify
 from saleslake.pipeline import Batch
 
 
@@ -16,6 +17,7 @@ def main(argv: list[str]) -> int:
 
     def work(batch: Batch) -> None:
         proof = verify(batch.lake)
+        after_verify(batch.lake, proof)
         render.proof(proof)
         if not proof.holds:
             raise TableError("the proof does not hold; what is missing is said above")
