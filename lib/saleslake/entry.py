@@ -55,7 +55,7 @@ def run_job(
         return fail(e, verbose)
     lake = Lake(settings)
     started = datetime.now(timezone.utc)
-    logs.configure(lake.folder("logs"), lake.run_id, quiet=quiet, verbose=verbose)
+    logs.configure(lake.work("logs"), lake.run_id, quiet=quiet, verbose=verbose)
     log = structlog.get_logger()
     log.info("run_started", command=command, config=str(settings.config_file))
     batch = Batch(lake, say)

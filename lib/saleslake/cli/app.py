@@ -145,7 +145,7 @@ def maintain(config: Config = None, verbose: Verbose = False) -> None:
 
     def work() -> int:
         lake = _lake(config)
-        logs.configure(lake.folder("logs"), lake.run_id, verbose=verbose)
+        logs.configure(lake.work("logs"), lake.run_id, verbose=verbose)
         lake.session = build_session(lake.settings, "saleslake maintain", lake.run_id)
         render.maintained(work_through(lake))
         return EXIT_OK
@@ -222,7 +222,7 @@ def verify(
 
     def work() -> int:
         lake = _lake(config)
-        logs.configure(lake.folder("logs"), lake.run_id, quiet=as_json and not verbose, verbose=verbose)
+        logs.configure(lake.work("logs"), lake.run_id, quiet=as_json and not verbose, verbose=verbose)
         lake.session = build_session(lake.settings, "saleslake verify", lake.run_id)
         proof = prove(lake)
         found = compare(lake, truth.absolute()) if truth else None
@@ -257,7 +257,7 @@ def publish(
 
     def work() -> int:
         lake = _lake_to_read(config)
-        logs.configure(lake.folder("logs"), lake.run_id, quiet=True, verbose=verbose)
+        logs.configure(lake.work("logs"), lake.run_id, quiet=True, verbose=verbose)
         for line in publish_to(lake, to, everything=everything, execute=execute):
             typer.echo(line)
         return EXIT_OK
