@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from saleslake import store
 from saleslake.config import Settings, Storage
 from saleslake.config_storage import normal_url
 from saleslake.errors import ConfigError
-from saleslake.s3 import delta_options, export_credentials, hadoop_conf
+from saleslake.s3 import check_buckets, delta_options, hadoop_conf, session_conf
 from saleslake.sources.files import check_whole, open_plain
 from saleslake.store import ObjectPath, place, whole_file
 
@@ -133,10 +135,10 @@ def test_data_on_objects_decides_how_silver_is_written_and_leaves_logs_here(
     make_settings: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     here = make_settings(USERS.format("u"))
-    assert (here.silver_writers, here.uses_objects, here.work) == ("lock", False, here.data)
+    assert (here.silver_writers, bool(here.object_paths), here.work) == ("lock", False, here.data)
     monkeypatch.setenv("SALESLAKE__PATHS__DATA", "s3://lake/one/")
     there = make_settings(USERS.format("u"))
-    assert (there.data, there.silver_writers, there.uses_objects) == ("s3a://lake/one", "conflict", True)
+    assert (there.data, there.silver_writers, tbool(here.object_paths)) == ("s3a://lake/one", "conflict", True)
     assert there.work == str(tmp_path / "data")
     with pytest.raises(ConfigError, match=r"silver_writers = 'lock': s3://lake/one/ knows no file locks"):
         make_settings('[run]\nsilver_writers = "lock"\n' + USERS.format("u"))
@@ -159,14 +161,31 @@ def test_one_endpoint_reaches_spark_and_delta(monkeypatch: pytest.MonkeyPatch) -
 def test_credentials_of_the_env_file_reach_those_who_look_in_the_environment(
     make_settings: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import os
-
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "from the shell")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     (tmp_path / ".env").write_text("AWS_ACCESS_KEY_ID=from the file\nAWS_SECRET_ACCESS_KEY=from the file\n")
-    export_credentials(make_settings(USERS.format("u")))
+    make_settings(USERS.format("u"))
     assert "AWS_ACCESS_KEY_ID" not in os.environ
-    export_credentials(make_settings(USERS.format("s3a://lake/u.csv")))
+    make_settings(USERS.format("s3a://lake/u.csv"))
     found = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     assert found == ("from the file", "from the shell")
+
+
+def test_without_the_jars_the_error_says_how_to_get_them(
+    make_settings: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert session_conf(make_settings(USERS.format("u"))) == {}
+    with pytest.raises(ConfigError, match=r"is on s3a://, and Hadoop's S3A is not installed: run `make install-s3`"):
+        session_conf(make_settings(USERS.format("s3a://lake/u.csv")))
+
+
+def test_a_server_that_does_not_answer_is_one_line_that_names_the_settings(
+    make_settings: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    settings = make_settings('[storage]\nendpoint = "http://127.0.0.1:9"\n' + USERS.format("s3a://lake/u.csv"))
+    with pytest.raises(ConfigError, match=r"s3a://lake: http://127.0.0.1:9 does not answer .*AWS_ACCESS_KEY_ID"):
+        check_buckets(settings)

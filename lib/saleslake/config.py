@@ -32,7 +32,7 @@ from saleslake.config_source import Severity as Severity
 from saleslake.config_source import Source as Source
 from saleslake.config_source import Strict
 from saleslake.config_storage import Storage as Storage
-from saleslake.config_storage import is_object, normal_url
+from saleslake.config_storage import export_credentials, is_object, normal_url
 from saleslake.config_stream import Stream as Stream
 from saleslake.errors import ConfigError as ConfigError
 
@@ -171,9 +171,9 @@ class Settings(BaseSettings):
         return is_object(self.data)
 
     @property
-    def uses_objects(self) -> bool:
-        """Whether any path lies on an object store."""
-        return any(is_object(self.resolve(path)) for path in self._paths())
+    def object_paths(self) -> list[str]:
+        """Every path that lies on an object store."""
+        return [path for path in map(self.resolve, self._paths()) if is_object(path)]
 
     @property
     def silver_writers(self) -> str:
@@ -216,9 +216,12 @@ def load(config: str | os.PathLike[str] | None = None) -> Settings:
         raise ConfigError(f"configuration file not found: {path}; name one with --config")
     _current_file = path
     try:
-        return Settings(config_file=path)  # type: ignore[call-arg]  # the file brings the rest
+        settings = Settings(config_file=path)  # type: ignore[call-arg]  # the file brings the rest
     except ValidationError as e:
         lines = [": ".join(filter(None, [".".join(str(p) for p in err["loc"]), err["msg"]])) for err in e.errors()]
         raise ConfigError(f"{path}: " + "; ".join(lines)) from None
     except ValueError as e:  # TOML syntax, or an environment override that is no JSON
         raise ConfigError(f"{path}: {e}") from None
+    if settings.object_paths:
+        export_credentials(settings.root / ".env")
+    return settings

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, field_validator
 
 from saleslake.config_source import Strict
 
+_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _BUCKET = re.compile(r"s3a://[a-z0-9][a-z0-9.-]+(/.*)?")
 
 
@@ -48,6 +51,14 @@ class Storage(Strict):
     @property
     def bucket_in_path(self) -> bool:
         return bool(self.server) if self.path_style is None else self.path_style
+
+
+def export_credentials(env_file: Path) -> None:
+    """Put AWS's credentials that stand in the file into the environment, where all who use S3 look; what is set stays."""
+    given = dotenv_values(env_file)
+    for name in _SECRETS:
+        if (value := given.get(name)) and name not in os.environ:
+            os.environ[name] = value
 
 
 def normal_url(url: str) -> str:

@@ -1,22 +1,21 @@
 """One S3 server for all who read and write there: Spark's S3A, delta-rs and Arrow are told the same.
 
 Credentials are in none of these settings: each finds them where Amazon's tools do (environment, profile, the machine's
-role); from `.env` they are put into the environment.
+role); from `.env`, `config.load` puts them into the environment.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-from dotenv import dotenv_values
+import pyarrow.fs as pafs
 
 from saleslake.config import Settings, Storage
 from saleslake.config_storage import is_object
-from saleslake.errors import ConfigError
+from saleslake.errors import ConfigError, first_line
+from saleslake.store import file_system
 
-_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 LOG_STORE = "saleslake.ConditionalPutLogStore"
 
 
@@ -34,7 +33,7 @@ def jars() -> list[Path]:
 
 def session_conf(settings: Settings) -> dict[str, str]:
     """Spark's settings for `s3a://` paths; none where there are no such paths. Raises ConfigError without the JARs."""
-    if not settings.uses_objects:
+    if not settings.object_paths:
         return {}
     found = jars()
     if not found:
@@ -74,10 +73,19 @@ def delta_options(path: str, storage: Storage) -> dict[str, str] | None:
     return options
 
 
-def export_credentials(settings: Settings) -> None:
-    """Put AWS's credentials that stand in `.env` into the environment, where S3A, delta-rs and Arrow look; what is set stays."""
-    if settings.uses_objects:
-        given = dotenv_values(settings.root / ".env")
-        for name in _SECRETS:
-            if (value := given.get(name)) and name not in os.environ:
-                os.environ[name] = value
+def check_buckets(settings: Settings) -> None:
+    """Raise ConfigError for a bucket that is not there, or that we may not look at, before anything is done."""
+    storage = settings.storage
+    where = storage.server or "AWS"
+    for bucket in sorted({path.removeprefix("s3a://").partition("/")[0] for path in settings.object_paths}):
+        try:
+            found = file_system(storage).get_file_info(bucket)
+        except OSError as e:
+            raise ConfigError(
+                f"s3a://{bucket}: {where} does not answer as it should ({first_line(e)}): check storage.endpoint and "
+                "storage.region, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            ) from None
+        if found.type == pafs.FileType.NotFound:
+            raise ConfigError(
+                f"s3a://{bucket}: no such bucket at {where}: make it, or correct the path in {settings.config_file}"
+            )

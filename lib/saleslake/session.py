@@ -54,7 +54,7 @@ def build_session(
             raise ConfigError(problem)
     builder = SparkSession.builder.appName(app_name)
     spark_home = Path(pyspark.__file__).parent
-    s3.export_credentials(settings)
+    s3.check_buckets(settings)
     own = _tuning() | file_system(spark_home) | _DELTA | s3.session_conf(settings) | (extra or {})
     for name, value in (own | settings.spark.conf | _SEMANTICS).items():
         builder = builder.config(name, value)

@@ -46,6 +46,8 @@ class ObjectPath:
 
     url: str
     system: pafs.FileSystem = field(compare=False, repr=False)
+    listed: Stat | None = field(default=None, compare=False, repr=False)
+    """As the listing said that it comes from, so that a folder's files need not be asked for one by one."""
 
     def __str__(self) -> str:
         return self.url
@@ -100,10 +102,12 @@ class ObjectPath:
         return bool(self._info().type == pafs.FileType.Directory)
 
     def stat(self) -> Stat:
+        if self.listed is not None:
+            return self.listed
         info = self._info()
         if info.type == pafs.FileType.NotFound:
             raise FileNotFoundError(f"{self.url}: no such object")
-        return Stat(info.size or 0, info.mtime_ns / 1e9 if info.mtime_ns else 0.0)
+        return _stat(info)
 
     def iterdir(self) -> Iterator[ObjectPath]:
         """What is directly in it, files and folders. Raises FileNotFoundError."""
@@ -141,7 +145,11 @@ class ObjectPath:
         return self.system.get_file_info(self.key)
 
     def _of(self, info: pafs.FileInfo) -> ObjectPath:
-        return ObjectPath(f"s3a://{info.path}", self.system)
+        return ObjectPath(f"s3a://{info.path}", self.system, _stat(info))
+
+
+def _stat(info: pafs.FileInfo) -> Stat:
+    return Stat(info.size or 0, info.mtime_ns / 1e9 if info.mtime_ns else 0.0)
 
 
 Place: TypeAlias = Path | ObjectPath
