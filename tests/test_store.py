@@ -138,7 +138,7 @@ def test_data_on_objects_decides_how_silver_is_written_and_leaves_logs_here(
     assert (here.silver_writers, bool(here.object_paths), here.work) == ("lock", False, here.data)
     monkeypatch.setenv("SALESLAKE__PATHS__DATA", "s3://lake/one/")
     there = make_settings(USERS.format("u"))
-    assert (there.data, there.silver_writers, tbool(here.object_paths)) == ("s3a://lake/one", "conflict", True)
+    assert (there.data, there.silver_writers, bool(there.object_paths)) == ("s3a://lake/one", "conflict", True)
     assert there.work == str(tmp_path / "data")
     with pytest.raises(ConfigError, match=r"silver_writers = 'lock': s3://lake/one/ knows no file locks"):
         make_settings('[run]\nsilver_writers = "lock"\n' + USERS.format("u"))
