@@ -157,6 +157,16 @@ def test_a_holder_whose_lease_was_taken_notices_and_leaves_it_alone() -> None:
     assert cell.record == Record("run b", 2, "y")
 
 
+def test_a_server_that_is_away_at_the_end_costs_the_next_one_a_wait_and_nobody_an_error() -> None:
+    cell = Memory()
+    with leased(cell, "gold", "run a", 0, SECONDS, no_fence):
+        cell.away = True
+    cell.away = False
+    fenced: list[int] = []
+    with leased(cell, "gold", "run b", 5, SECONDS, fenced.append):
+        assert fenced == [2]
+
+
 def test_a_fence_that_cannot_be_set_is_an_error_and_frees_the_lease() -> None:
     cell = Memory()
     cell.put(Record("run dead", 1, "x").bytes(), None)

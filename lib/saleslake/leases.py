@@ -66,11 +66,15 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Free it, if it is still ours."""
+        """Free it, if it is still ours. Where that cannot be said to the server, others find out by waiting."""
         self._ended.set()
         self._thread.join()
-        if not self._lost:
+        if self._lost:
+            return
+        try:
             self._replace(Record(number=self.record.number))
+        except Exception as e:  # what the block came to must not hide behind this
+            structlog.get_logger().warning("lease_not_released", lease=self.name, reason=str(e)[:200])
 
     def _renew(self) -> None:
         while not self._ended.wait(self.seconds / 4):
