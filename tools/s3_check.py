@@ -51,7 +51,7 @@ class House:
     def __init__(self, folder: Path, name: str, text: str = BATCH_CONFIG):
         self.name, self.config = name, folder / f"{name}.toml"
         head = f'[paths]\nroot = "."\ndata = "s3a://{BUCKET}/{name}"\nwork = "work"\n'
-        head += "[run]\nlock_timeout_seconds = 300\n[storage]\nlease_seconds = 8\n"
+        head += "[run]\nlock_timeout_seconds = 300\n[storage]\nlease_seconds = 20\n"
         self.config.write_text(head + text.replace('path = "', f'path = "s3a://{BUCKET}/{name}/'))
 
     @property
