@@ -21,7 +21,6 @@ from saleslake.publish import ranked_versions
 from saleslake.silver import quarantine, step
 from saleslake.silver.contract import ORDER, Entity
 from saleslake.silver.registry import ENTITIES
-from saleslake.state import StateFile
 
 _SHOWN = 20
 
@@ -62,7 +61,7 @@ class Proof:
 def verify(lake: Lake) -> Proof:
     """Judge every landed record again and compare; derive gold again and compare."""
     proof = Proof()
-    state = StateFile(lake.folder("state.json")).load()
+    state = lake.state.load()
     if state.rules and state.rules != rules_fingerprint(lake.settings):
         proof.notes.append(
             "the configuration's rules differ from those silver was last decided by; differences below may be due to "

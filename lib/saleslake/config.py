@@ -35,6 +35,8 @@ from saleslake.config_source import Auth as Auth
 from saleslake.config_source import Severity as Severity
 from saleslake.config_source import Source as Source
 from saleslake.config_source import Strict
+from saleslake.config_storage import Storage as Storage
+from saleslake.config_storage import export_credentials, is_object, normal_url
 from saleslake.config_stream import Stream as Stream
 from saleslake.errors import ConfigError as ConfigError
 from saleslake.project import ROOT
@@ -50,15 +52,18 @@ class Paths(Strict):
 
     root: str = ".."
     data: str = "data"
+    """A folder on a local disk, or `s3a://bucket/…`."""
+    work: str = ""
+    """A local folder for what is of this machine: logs, records on their way. Default: `data`, or, where that is no local disk, the folder `data`."""
 
 
 class Run(Strict):
     """How a run waits and how far it looks back."""
 
     lock_timeout_seconds: float = Field(default=600.0, ge=0)
-    silver_writers: Literal["lock", "conflict"] = "lock"
+    silver_writers: Literal["auto", "lock", "conflict"] = "auto"
     """How writers of silver keep out of one another's way: one at a time by a lock on the local disk, or all at once, Delta
-    finding conflicts and the loser trying again: for stores that know no file locks."""
+    finding conflicts and the loser trying again: for stores that know no file locks. `auto`: by where `paths.data` lies."""
     conflict_retries: int = Field(default=8, ge=0)
     watermark_lag_seconds: int = Field(default=3600, ge=0)
     """The next API window starts this long before the watermark, for records that appear late."""
@@ -94,6 +99,7 @@ class Settings(BaseSettings):
     gold: Gold = Gold()
     spark: Spark = Spark()
     stream: Stream = Stream()
+    storage: Storage = Storage()
     serving: Serving = Serving()
     alerts: Alerts = Alerts()
     lineage: Lineage = Lineage()
@@ -121,6 +127,26 @@ class Settings(BaseSettings):
                 raise ValueError(f"monitoring.expect_new_hours.{name}: no such source; there are: {there}")
         return self
 
+    @model_validator(mode="after")
+    def _fits_its_storage(self) -> Settings:
+        for path in self._paths():
+            if "://" in path:
+                normal_url(path)
+        if self.is_on_objects and self.run.silver_writers == "lock":
+            raise ValueError(
+                f"run.silver_writers = 'lock': {self.paths.data} knows no file locks; leave the setting out, or give 'conflict'"
+            )
+        for name, path in (("paths.work", self.paths.work), ("stream.socket.spool", self.stream.socket.spool)):
+            if "://" in path:
+                raise ValueError(f"{name} = {path!r}: this one is a folder on a local disk")
+        return self
+
+    def _paths(self) -> list[str]:
+        """Every path of the configuration that may be a URL."""
+        files, serving = self.stream.files, self.serving
+        own = [self.paths.data, files.path, files.archive, serving.duckdb.path, serving.redshift.export]
+        return [*own, *(path for source in self.sources.values() for path in source.path)]
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -142,6 +168,8 @@ class Settings(BaseSettings):
     def resolve(self, path: str) -> str:
         """A path of the configuration as an absolute one; URLs (`s3a://…`, `https://…`) stay as they are."""
         expanded = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111 - Path would take the slashes of a URL
+        if expanded.startswith(("s3://", "s3a://")):
+            return normal_url(expanded)
         return expanded if "://" in expanded else str(self.root / expanded)
 
     def expect_new_hours(self, source: str) -> float:
@@ -152,6 +180,27 @@ class Settings(BaseSettings):
     @property
     def data(self) -> str:
         return self.resolve(self.paths.data)
+
+    @property
+    def work(self) -> str:
+        """The local folder of this machine's own files."""
+        return self.resolve(self.paths.work or ("data" if self.is_on_objects else self.paths.data))
+
+    @property
+    def is_on_objects(self) -> bool:
+        """Whether the lakehouse lies on an object store."""
+        return is_object(self.data)
+
+    @property
+    def object_paths(self) -> list[str]:
+        """Every path that lies on an object store."""
+        return [path for path in map(self.resolve, self._paths()) if is_object(path)]
+
+    @property
+    def silver_writers(self) -> str:
+        """`lock` or `conflict`."""
+        chosen = self.run.silver_writers
+        return chosen if chosen != "auto" else ("conflict" if self.is_on_objects else "lock")
 
     def secret(self, variable: str, setting: str) -> SecretStr:
         """The secret that lies in an environment variable or `.env`.
@@ -188,9 +237,12 @@ def load(config: str | os.PathLike[str] | None = None) -> Settings:
         raise ConfigError(f"configuration file not found: {path}; name one with --config")
     _current_file = path
     try:
-        return Settings(config_file=path)  # type: ignore[call-arg]  # the file brings the rest
+        settings = Settings(config_file=path)  # type: ignore[call-arg]  # the file brings the rest
     except ValidationError as e:
-        lines = [f"{'.'.join(str(p) for p in err['loc'])}: {err['msg']}" for err in e.errors()]
+        lines = [": ".join(filter(None, [".".join(str(p) for p in err["loc"]), err["msg"]])) for err in e.errors()]
         raise ConfigError(f"{path}: " + "; ".join(lines)) from None
     except ValueError as e:  # TOML syntax, or an environment override that is no JSON
         raise ConfigError(f"{path}: {e}") from None
+    if settings.object_paths:
+        export_credentials(settings.root / ".env")
+    return settings

@@ -69,7 +69,7 @@ def run_job(
         logs.configure(None, lake.run_id, quiet=quiet, verbose=verbose)
         tell(settings, command, lake.run_id, started, None, e)
         return code
-    logs.configure(lake.folder("logs"), lake.run_id, quiet=quiet, verbose=verbose)
+    logs.configure(lake.work("logs"), lake.run_id, quiet=quiet, verbose=verbose)
     log = structlog.get_logger()
     log.info("run_started", command=command, config=str(settings.config_file))
     warn_if_silent(settings)
@@ -97,7 +97,7 @@ def run_job(
         print(_one_line(command, batch.summary, seconds))
     code = EXIT_OK if error is None else fail(error, verbose)
     # Last, when the error stands on the terminal: a mail server may take its time.
-    tell(settings, command, lake.run_id, started, batch.summary, error, log=lake.folder("logs", f"{lake.run_id}.jsonl"))
+    tell(settings, command, lake.run_id, started, batch.summary, error, log=lake.work("logs", f"{lake.run_id}.jsonl"))
     lineage.ended(batch.summary, error, ended)
     return code
 

@@ -59,12 +59,15 @@ def _inspect_one(lake: Lake, table: Table, state: State) -> tuple[str, Pin | Non
 
 def missing_files(lake: Lake, table: Table) -> list[str]:
     """Data files the table's log names and the disk does not have, relative to the table."""
-    root = lake.path(table)
-    if "://" in root:
-        return []
+    root = lake.place("tables", table.layer, table.name)
     # URIs, so a blank in the folder's name is `%20`.
-    paths = [Path(unquote(uri.removeprefix("file://"))) for uri in lake.snapshot(table).file_uris()]
-    return sorted(str(path.relative_to(root)) for path in paths if not path.exists())
+    uris = [unquote(uri.removeprefix("file://")) for uri in lake.snapshot(table).file_uris()]
+    if isinstance(root, Path):
+        return sorted(str(path.relative_to(root)) for path in map(Path, uris) if not path.exists())
+    # One listing instead of a question a file.
+    there = {file.key for file in root.files()} if uris else set()
+    keys = [uri.partition("://")[2] for uri in uris]
+    return sorted(key.removeprefix(f"{root.key}/") for key in keys if key not in there)
 
 
 def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> str:
@@ -74,7 +77,7 @@ def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> st
     if known is not None and known[1] > now[1]:
         return f"its version went back from {known[1]} to {now[1]}"
     first = known[1] + 1 if known else 0
-    log = Path(lake.path(table)) / "_delta_log"
+    log = lake.place("tables", table.layer, table.name, "_delta_log")
     for version in range(first, now[1] + 1):
         try:
             actions = [json.loads(line) for line in (log / f"{version:020d}.json").read_text().splitlines()]

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 from deltalake import DeltaTable as ReadOnlyTable
 from deltalake.exceptions import DeltaError
 
-from saleslake import __version__, first_commit
+from saleslake import __version__, first_commit, leases
+from saleslake.conditional import ConditionalObject
 from saleslake.config import Settings
-from saleslake.landing import LandingZone
+from saleslake.landing import LandingZone, remove_tree
 from saleslake.locks import writer_lock
+from saleslake.s3 import delta_options
+from saleslake.state import StateFile, StateObject
+from saleslake.store import Place, place
 
 if TYPE_CHECKING:  # Spark takes most of a second to import, and readers without a JVM do without it
     from delta.tables import DeltaTable
@@ -54,11 +58,25 @@ class Lake:
 
     @property
     def landing(self) -> LandingZone:
-        return LandingZone(self.folder("landing"))
+        return LandingZone(self.place("landing"), Path(self.work("staging")))
+
+    @property
+    def state(self) -> StateFile | StateObject:
+        """`data/state.json`."""
+        path = self.folder("state.json")
+        return StateObject(self._cell(path)) if self.settings.is_on_objects else StateFile(path)
 
     def folder(self, *parts: str) -> str:
         """A folder or file below `data/`."""
         return "/".join([self.settings.data, *parts])
+
+    def place(self, *parts: str) -> Place:
+        """The same, to be read and written."""
+        return place(self.folder(*parts), self.settings.storage)
+
+    def work(self, *parts: str) -> str:
+        """A folder or file of this machine's own, on a local disk."""
+        return "/".join([self.settings.work, *parts])
 
     def path(self, table: Table) -> str:
         """Where a table lies: `data/tables/<layer>/<name>`."""
@@ -66,19 +84,69 @@ class Lake:
 
     @contextmanager
     def lock(self, name: str, timeout_seconds: float | None = None) -> Iterator[None]:
-        """The writer lock `name` (`silver`, `gold`, `landing-<source>`), bounded by `run.lock_timeout_seconds` unless told otherwise."""
+        """The writer lock `name` (`silver`, `gold`, `landing-<source>`), bounded by `run.lock_timeout_seconds` unless told otherwise.
+
+        A file lock, or a lease where there are none.
+        """
         timeout = self.settings.run.lock_timeout_seconds if timeout_seconds is None else timeout_seconds
-        with writer_lock(self.spark, self.folder("locks"), name, f"run {self.run_id}", timeout):
+        if not self.settings.is_on_objects:
+            with writer_lock(self.spark, self.folder("locks"), name, self._holder, timeout):
+                yield
+            return
+        cell = self._cell(self.folder("locks", f"{name}.json"))
+        seconds = self.settings.storage.lease_seconds
+        with leases.leased(cell, name, self._holder, timeout, seconds, lambda number: self._fence(name, number)):
             yield
+
+    def may_write(self) -> None:
+        """To be asked before each write under a lock. Raises LockTimeout if that is a lease, and may be another's by now."""
+        if self.settings.is_on_objects:
+            leases.check_all(self._holder)
+
+    @property
+    def _holder(self) -> str:
+        return f"run {self.run_id}"
+
+    def _cell(self, url: str) -> ConditionalObject:
+        return ConditionalObject(self.spark, url)
+
+    def _fence(self, name: str, number: int) -> None:
+        """Change the description of every table under the lock `name`: a commit begun before that, by whoever held it, fails."""
+        for path in self._under_lock(name):
+            if self.is_table(path):
+                self.spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('saleslake.fence' = '{name} {number}')")
+
+    def _under_lock(self, name: str) -> list[str]:
+        if name.startswith("landing-"):
+            return [self.folder("tables", "bronze", name.removeprefix("landing-"))]
+        if name == "sales_by_minute":
+            return [self.folder("tables", "gold", name)]
+        return [path for path in self.tables_of(name) if not path.endswith("/sales_by_minute")]
 
     # --- without a JVM -----------------------------------------------------------------------------
 
     def exists(self, table: Table) -> bool:
-        return bool(ReadOnlyTable.is_deltatable(self.path(table)))
+        return self.is_table(self.path(table))
+
+    def is_table(self, path: str) -> bool:
+        return bool(ReadOnlyTable.is_deltatable(path, self.options(path)))
+
+    def tables_of(self, layer: str) -> list[str]:
+        """The paths of a layer's tables."""
+        folder = self.place("tables", layer)
+        paths = sorted(str(path) for path in folder.iterdir()) if folder.is_dir() else []
+        return [path for path in paths if self.is_table(path)]
+
+    def options(self, path: str) -> dict[str, str] | None:
+        """delta-rs' storage options for a table at `path`."""
+        return delta_options(path, self.settings.storage)
+
+    def open_table(self, path: str, version: int | None = None) -> ReadOnlyTable:
+        return ReadOnlyTable(path, version=version, storage_options=self.options(path))
 
     def snapshot(self, table: Table, version: int | None = None) -> ReadOnlyTable:
         """The table as delta-rs reads it: version, id, files, rows for DuckDB."""
-        return ReadOnlyTable(self.path(table), version=version)
+        return self.open_table(self.path(table), version)
 
     def pin(self, table: Table) -> tuple[str, int] | None:
         """(table id, version) now, or None if there is no such table."""
@@ -104,18 +172,18 @@ class Lake:
         with _creating.setdefault(self.path(table), threading.Lock()):
             if self.exists(table):
                 return
-            if "://" not in self.path(table):
+            if self.settings.is_on_objects:
+                commit = first_commit.text(table, signature(self.run_id))
+                self._cell(f"{self.path(table)}/{first_commit.NAME}").put(commit.encode(), None)
+            else:
                 first_commit.write(table, self.path(table), signature(self.run_id))
-                return
-            from delta.tables import DeltaTable
-
-            self._define(DeltaTable.createIfNotExists(self.spark), table)
 
     def recreate(self, table: Table) -> None:
         """Replace the table by an empty one with the description as it now is, whatever lies there."""
-        if "://" not in self.path(table) and not self._is_readable(table):
+        self.may_write()
+        if not self._is_readable(table):
             # Data files without a log are no table, and Delta refuses to create one over them.
-            shutil.rmtree(self.path(table), ignore_errors=True)
+            remove_tree(self.place("tables", table.layer, table.name))
         if not self.exists(table):
             self.create(table)
             return
@@ -147,6 +215,8 @@ class Lake:
         return reader.load(self.path(table))
 
     def delta(self, table: Table) -> DeltaTable:
+        """The table to be merged into or compacted, now."""
+        self.may_write()
         from delta.tables import DeltaTable
 
         return DeltaTable.forPath(self.spark, self.path(table))
@@ -154,4 +224,5 @@ class Lake:
     def append(self, table: Table, rows: DataFrame) -> None:
         """Append rows that already have the table's schema, in one commit."""
         self.create(table)
+        self.may_write()
         rows.write.format("delta").mode("append").save(self.path(table))

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
+
+from saleslake.store import Place, Readable, whole_file
 
 MANIFEST = ".manifest.json"
 _COPY_BYTES = 8 * 1024 * 1024
+_AT_ONCE = 16
 
 State = Literal["fetched", "landed", "left_out", "bronze"]
 """fetched: not decided yet; landed: goes to bronze; left_out: all of it was known; bronze: is there (a hint only)."""
@@ -76,27 +79,26 @@ def now() -> datetime:
 
 
 class LandingZone:
-    """The folder `landing/` of one lakehouse."""
+    """The folder `landing/` of one lakehouse. `scratch`: a local folder, for what is on its way to an object store."""
 
-    def __init__(self, folder: str):
-        self.folder = Path(folder)
+    def __init__(self, folder: Place, scratch: Path):
+        self.folder, self.scratch = folder, scratch
 
-    def path(self, unit: str) -> Path:
+    def path(self, unit: str) -> Place:
         return self.folder / unit
 
     def add_bytes(self, unit: Unit, body: bytes) -> Unit:
         """Store a page's bytes, then its manifest. Returns the unit with size and hash."""
-        target = self.path(unit.unit)
-        with _atomic(target) as stream:
+        with whole_file(self.path(unit.unit), self.scratch) as stream:
             stream.write(body)
         unit = replace(unit, bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
         self.save(unit)
         return unit
 
-    def copy_file(self, unit: Unit, origin: Path) -> Unit:
+    def copy_file(self, unit: Unit, origin: Readable) -> Unit:
         """Store a file's own bytes without a manifest yet. Returns the unit with size and hash of what was copied."""
         digest, size = hashlib.sha256(), 0
-        with origin.open("rb") as stream, _atomic(self.path(unit.unit)) as out:
+        with origin.open("rb") as stream, whole_file(self.path(unit.unit), self.scratch) as out:
             while block := stream.read(_COPY_BYTES):
                 digest.update(block)
                 size += len(block)
@@ -106,35 +108,43 @@ class LandingZone:
     def save(self, unit: Unit) -> None:
         """Write the unit's manifest, replacing an older one whole."""
         content = asdict(unit) | {"landed_at": iso(unit.landed_at)}
-        with _atomic(Path(f"{self.path(unit.unit)}{MANIFEST}")) as stream:
+        with whole_file(self.path(f"{unit.unit}{MANIFEST}"), self.scratch) as stream:
             stream.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
 
     def discard(self, unit: Unit) -> None:
         """Remove bytes that never became a unit (a refused or unchanged file)."""
-        self.path(unit.unit).unlink(missing_ok=True)
-        parent = self.path(unit.unit).parent
-        if parent.is_dir() and not any(parent.iterdir()):
+        path = self.path(unit.unit)
+        path.unlink(missing_ok=True)
+        parent = path.parent
+        if isinstance(parent, Path) and parent.is_dir() and not any(parent.iterdir()):
             parent.rmdir()
 
     def units(self, source: str) -> list[Unit]:
         """Every unit of a source by its manifest, oldest first."""
-        found = [self._read(path) for path in (self.folder / source).glob(f"*/*{MANIFEST}")]
+        paths: list[Place] = [*(self.folder / source).glob(f"*/*{MANIFEST}")]
+        if isinstance(self.folder, Path):
+            found = [self._read(path) for path in paths]
+        else:  # each is a question to a server
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                found = list(pool.map(self._read, paths))
         return sorted(found, key=lambda u: (u.landed_at, u.unit))
 
     def units_of_runs(self, source: str) -> Iterator[list[Unit]]:
         """Every unit of a source, a list a run, the latest run first."""
         folder = self.folder / source
-        for run in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
-            yield [self._read(path) for path in run.glob(f"*{MANIFEST}")]
+        runs = [str(run.name) for run in folder.iterdir()] if folder.is_dir() else []
+        for run in sorted(runs, reverse=True):
+            manifests: list[Place] = [*(folder / run).glob(f"*{MANIFEST}")]
+            yield [self._read(path) for path in manifests]
 
     @staticmethod
-    def _read(path: Path) -> Unit:
+    def _read(path: Place) -> Unit:
         content = json.loads(path.read_bytes())
         moment = datetime.strptime(content.pop("landed_at"), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
         return Unit(**content, landed_at=moment)
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(path: Readable) -> str:
     """SHA-256 of a file's bytes, in hex."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
@@ -143,29 +153,9 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-class _atomic:
-    """Write a file under a temporary name, fsync, rename: it is there whole or not at all."""
-
-    def __init__(self, target: Path):
-        self.target = target
-        self.partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-
-    def __enter__(self) -> BinaryIO:
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        self.stream = self.partial.open("wb")
-        return self.stream
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:
-            self.stream.close()
-            self.partial.unlink(missing_ok=True)
-            return
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
-        self.stream.close()
-        self.partial.replace(self.target)
-
-
-def remove_tree(folder: str) -> None:
-    """Remove a folder of temporary files, if it is there."""
-    shutil.rmtree(folder, ignore_errors=True)
+def remove_tree(folder: Place) -> None:
+    """Remove a folder and what is in it, if it is there."""
+    if isinstance(folder, Path):
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        folder.remove_tree()

@@ -22,7 +22,7 @@ from saleslake.parallel import side_by_side
 from saleslake.publish import Outcome
 from saleslake.silver import quarantine, step
 from saleslake.silver.registry import ENTITIES
-from saleslake.state import State, StateFile
+from saleslake.state import State, StateFile, StateObject
 from saleslake.summary import Summary as Summary
 from saleslake.summary import raise_failures as raise_failures
 from saleslake.table import Table
@@ -42,7 +42,6 @@ class Batch:
 
     def __init__(self, lake: Lake, say: Say = _silent):
         self.lake, self.say, self.summary = lake, say, Summary()
-        self.state = StateFile(lake.folder("state.json"))
         self.on_progress: Callable[[Summary], None] = lambda _: None
         """Called by the stream after each micro-batch."""
         self._guard = threading.Lock()
@@ -58,6 +57,10 @@ class Batch:
         self.gold()
         self.check()
         return self.summary
+
+    @property
+    def state(self) -> StateFile | StateObject:
+        return self.lake.state
 
     # --- steps -------------------------------------------------------------------------------------
 

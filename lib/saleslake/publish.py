@@ -83,7 +83,7 @@ def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataF
     and when their latest content landed: rows of former content are superseded as a whole.
     """
     outcome = _counted(cleaned)
-    if lake.settings.run.silver_writers == "conflict":
+    if lake.settings.silver_writers == "conflict":
         return _publish_at_once(lake, entity, cleaned, outcome, current_files)
     # The turn is inside the lock, or a thread could wait for the lock with the turn in hand.
     with lake.lock("silver"), _turns.setdefault(lake.path(entity.table), threading.Lock()):
@@ -145,10 +145,12 @@ def insert_rejected(lake: Lake, entity: Entity, cleaned: DataFrame) -> None:
     table = quarantine.TABLE
     rows = quarantine.rejected(cleaned, entity.name)
     lake.create(table)
-    if lake.settings.run.silver_writers == "conflict":
+    if lake.settings.silver_writers == "conflict":
         # Reading all ids in the same transaction is what makes Delta see another's insert of one of them.
-        merge = lake.delta(table).alias("t").merge(rows.coalesce(1).alias("s"), "t.record_id = s.record_id")
-        merge.whenNotMatchedInsertAll().execute()
+        # Threads of this process need not find out by losing.
+        with _one_at_a_time:
+            merge = lake.delta(table).alias("t").merge(rows.coalesce(1).alias("s"), "t.record_id = s.record_id")
+            merge.whenNotMatchedInsertAll().execute()
         return
     with _one_at_a_time:
         unknown = _unknown(lake, table, rows)
@@ -207,6 +209,7 @@ def _replace_rejected(lake: Lake, entity: Entity, cleaned: DataFrame | None) -> 
         lake.delta(table).delete(F.col("entity") == entity.name)
         return
     rows = quarantine.rejected(cleaned, entity.name).coalesce(1)
+    lake.may_write()
     rows.write.format("delta").mode("overwrite").option("replaceWhere", f"entity = '{entity.name}'").save(
         lake.path(table)
     )
@@ -232,7 +235,7 @@ def _publish_valid(
         outcome.superseded += by_place.get("superseded", 0)
         former = outcome.records - outcome.quarantined - sum(by_place.values())
         outcome.superseded += former  # lines of a file's former content
-        if lake.snapshot(table).count() == 0 and lake.settings.run.silver_writers == "lock":
+        if lake.snapshot(table).count() == 0 and lake.settings.silver_writers == "lock":
             outcome.applied += by_place.get("greatest", 0)
             decided = _Decided(rows=None, count=by_place.get("greatest", 0), dates=dates)
         else:
@@ -351,7 +354,7 @@ def _write(lake: Lake, table: Table, valid: DataFrame, decided: _Decided, losers
         upserts = decided.rows.where("action IN ('insert', 'update')").select("record_id")
         rows = valid.join(F.broadcast(upserts) if decided.count <= _FEW else upserts, "record_id", how="left_semi")
     rows = rows.select(*table.select())
-    if decided.replaces or lake.settings.run.silver_writers == "conflict":
+    if decided.replaces or lake.settings.silver_writers == "conflict":
         _merge(lake, table, rows, decided)
     else:
         lake.append(table, table.laid_out(rows))
@@ -364,7 +367,7 @@ def _merge(lake: Lake, table: Table, rows: DataFrame, decided: _Decided) -> None
         gone = decided.rows.where(F.col("action") == "delete").select(*table.keys, *nulls, F.lit(True).alias("_delete"))
         source = source.unionByName(gone)
     condition = table.same_key
-    alone = lake.settings.run.silver_writers == "lock"
+    alone = lake.settings.silver_writers == "lock"
     if alone and table.partition_by and len(decided.dates) <= _MOST_LITERAL_DATES:
         # Old and new dates: pruned to the new ones only, a key whose date moved would stand twice.
         condition = f"t.date IN ({date_literals(decided.dates)}) AND {condition}"

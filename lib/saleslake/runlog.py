@@ -44,4 +44,4 @@ def append(lake: Lake, **row: Any) -> None:
         **row,
     }
     table = pa.Table.from_pylist([full], schema=SCHEMA)
-    write_deltalake(path(lake), table, mode="append")
+    write_deltalake(path(lake), table, mode="append", storage_options=lake.options(path(lake)))

@@ -15,6 +15,7 @@ import pyspark
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
+from saleslake import s3
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
 from saleslake.lake import signature
@@ -53,9 +54,9 @@ def build_session(
             raise ConfigError(problem)
     builder = SparkSession.builder.appName(app_name)
     spark_home = Path(pyspark.__file__).parent
-    for name, value in (
-        _tuning() | file_system(spark_home) | _DELTA | (extra or {}) | settings.spark.conf | _SEMANTICS
-    ).items():
+    s3.check_buckets(settings)
+    own = _tuning() | file_system(spark_home) | _DELTA | s3.session_conf(settings) | (extra or {})
+    for name, value in (own | settings.spark.conf | _SEMANTICS).items():
         builder = builder.config(name, value)
     if not running and not under_submit:
         builder = builder.master(settings.spark.master or f"local[{cores()}]")
@@ -67,7 +68,7 @@ def build_session(
             os.environ.setdefault("SPARK_LOCAL_IP", settings.monitoring.stream_host)
         builder = builder.config("spark.driver.memory", settings.spark.driver_memory or f"{heap_megabytes()}m")
         builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-        with _stderr_to(Path(settings.data) / "logs" / "spark-jvm.log"):
+        with _stderr_to(Path(settings.work) / "logs" / "spark-jvm.log"):
             spark = builder.getOrCreate()
     else:
         spark = builder.getOrCreate()

@@ -12,9 +12,22 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 Pin = tuple[str, int]
 """(table id, version)."""
+
+
+class Cell(Protocol):
+    """An object that can be compared and swapped."""
+
+    url: str
+
+    def read(self) -> tuple[bytes, str] | None:
+        """(content, version of the content); None where there is none."""
+
+    def put(self, content: bytes, seen: str | None) -> bool:
+        """Replace the version `seen` (None: nothing there). False, and nothing done, where it is another by now."""
 
 
 @dataclass
@@ -43,13 +56,8 @@ class StateFile:
 
     def load(self) -> State:
         try:
-            content = json.loads(self.path.read_text())
-            seen, refreshed, known = (
-                {k: (str(v[0]), int(v[1])) for k, v in content[name].items()} for name in ("seen", "refreshed", "known")
-            )
-            rules, gold = str(content["rules"]), str(content.get("gold", ""))
-            return State(seen, refreshed, known, list(content["rebuild"]), rules, gold)
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            return _parsed(self.path.read_text())
+        except OSError:
             return State()
 
     def update(self, change: Callable[[State], object]) -> None:
@@ -68,3 +76,38 @@ class StateFile:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(self.path)
+
+
+class StateObject:
+    """The same on an object store, replaced only if nobody else has."""
+
+    def __init__(self, cell: Cell):
+        self.cell = cell
+
+    def load(self) -> State:
+        found = self.cell.read()
+        return _parsed(found[0].decode()) if found else State()
+
+    def update(self, change: Callable[[State], object]) -> None:
+        """Load, change, save; again where another process was quicker."""
+        while True:
+            found = self.cell.read()
+            state = _parsed(found[0].decode()) if found else State()
+            change(state)
+            content = json.dumps(asdict(state), indent=1).encode()
+            if found and found[0] == content:
+                return
+            if self.cell.put(content, found[1] if found else None):
+                return
+
+
+def _parsed(text: str) -> State:
+    try:
+        content = json.loads(text)
+        seen, refreshed, known = (
+            {k: (str(v[0]), int(v[1])) for k, v in content[name].items()} for name in ("seen", "refreshed", "known")
+        )
+        rules, gold = str(content["rules"]), str(content.get("gold", ""))
+        return State(seen, refreshed, known, list(content["rebuild"]), rules, gold)
+    except (ValueError, KeyError, TypeError, IndexError):
+        return State()

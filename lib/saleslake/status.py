@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from deltalake import DeltaTable
-
 from saleslake import bronze, runlog
 from saleslake.lake import Lake
 from saleslake.serve.duck import connect, tables
@@ -17,7 +15,7 @@ def status(lake: Lake) -> dict[str, Any]:
     return {
         "data": lake.settings.data,
         "config": str(lake.settings.config_file),
-        "tables": [table_figures(name, path) for name, path in tables(lake).items()],
+        "tables": [table_figures(lake, name, path) for name, path in tables(lake).items()],
         "last_run": _last_run(lake),
         "watermarks": _watermarks(lake),
         "quarantine": _quarantine(lake),
@@ -25,15 +23,15 @@ def status(lake: Lake) -> dict[str, Any]:
     }
 
 
-def table_figures(name: str, path: str) -> dict[str, Any]:
+def table_figures(lake: Lake, name: str, path: str) -> dict[str, Any]:
     """Rows, version, files and bytes of one Delta table, from its log."""
-    table = DeltaTable(path)
+    table = lake.open_table(path)
     sizes = [int(size) for size in table.get_add_actions(flatten=True).column("size_bytes").to_pylist()]
     return {"table": name, "rows": table.count(), "version": table.version(), "files": len(sizes), "bytes": sum(sizes)}
 
 
 def _last_run(lake: Lake) -> dict[str, Any] | None:
-    if not DeltaTable.is_deltatable(runlog.path(lake)):
+    if not lake.is_table(runlog.path(lake)):
         return None
     with connect(lake) as connection:
         result = connection.execute("select * exclude (summary) from ops.runs order by started_at desc limit 1")

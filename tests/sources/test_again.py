@@ -24,7 +24,7 @@ def test_one_json_line_told_by_its_content_type_alone_splits_the_same_way_from_l
         [page] = make_client(api.url, records_path="", pagination="none").pages()
     assert (page.form, page.records) == ("jsonl", ['{"order_id": "A"}'])
     unit = Unit("s/r/page-1.json", "s", "f", "o", "r", now(), "", 0, "fetched", form=page.form)
-    landing = LandingZone(str(tmp_path))
+    landing = LandingZone(tmp_path, tmp_path)
     landing.add_bytes(unit, ONE_LINE)
     [again] = landing.units("s")
     [batch] = batches(landing, again, Source(entity="orders", format="api", api=Api(url="http://127.0.0.1/")))
@@ -32,7 +32,7 @@ def test_one_json_line_told_by_its_content_type_alone_splits_the_same_way_from_l
 
 
 def test_a_manifest_from_before_there_was_a_form_is_read(tmp_path: Path) -> None:
-    landing = LandingZone(str(tmp_path))
+    landing = LandingZone(tmp_path, tmp_path)
     landing.add_bytes(Unit("s/r/page-1.json", "s", "f", "o", "r", now(), "", 0, "landed"), b"[]")
     [manifest] = tmp_path.rglob("*.manifest.json")
     content = json.loads(manifest.read_text())

@@ -146,7 +146,7 @@ def maintain(config: Config = None, verbose: Verbose = False) -> None:
 
     def work() -> int:
         lake = _lake(config)
-        logs.configure(lake.folder("logs"), lake.run_id, verbose=verbose)
+        logs.configure(lake.work("logs"), lake.run_id, verbose=verbose)
         lake.session = build_session(lake.settings, "saleslake maintain", lake.run_id)
         render.maintained(work_through(lake))
         return EXIT_OK
@@ -224,7 +224,7 @@ def verify(
 
     def work() -> int:
         lake = _lake(config)
-        logs.configure(lake.folder("logs"), lake.run_id, quiet=as_json and not verbose, verbose=verbose)
+        logs.configure(lake.work("logs"), lake.run_id, quiet=as_json and not verbose, verbose=verbose)
         lake.session = build_session(lake.settings, "saleslake verify", lake.run_id)
         proof = prove(lake)
         after_verify(lake, proof)

@@ -34,7 +34,7 @@ from saleslake.gold.unknown import UNKNOWN
 from saleslake.lake import Lake
 from saleslake.parallel import side_by_side
 from saleslake.silver import orders, products, stock, transactions, users
-from saleslake.state import Pin, StateFile
+from saleslake.state import Pin
 from saleslake.table import Table
 
 TABLES: dict[str, Table] = {
@@ -88,7 +88,7 @@ def refresh(
     with lake.lock("gold"):
         for table in INPUTS.values():
             lake.create(table)
-        file = StateFile(lake.folder("state.json"))
+        file = lake.state
         pins = {name: pin for name, table in INPUTS.items() if (pin := lake.pin(table))}
         state, decided_by = file.load(), gold_fingerprint(lake.settings)
         # Under other settings any row may differ, so all of silver counts as changed.
@@ -392,7 +392,7 @@ def expected(inputs: Inputs) -> dict[str, DataFrame]:
 
 def pinned_inputs(lake: Lake) -> Inputs:
     """Inputs at the versions gold was last refreshed from; now, where that is unknown."""
-    seen = StateFile(lake.folder("state.json")).load().refreshed
+    seen = lake.state.load().refreshed
     pins = {}
     for name, table in INPUTS.items():
         now = lake.pin(table)

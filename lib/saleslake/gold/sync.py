@@ -56,6 +56,7 @@ def sync_dates(
         if not differing:
             return Written(table.full_name)
         rows = expected.where(date_in(differing))
+        lake.may_write()
         table.laid_out(rows).write.format("delta").mode("overwrite").option(
             "replaceWhere", f"date IN ({date_literals(differing)})"
         ).save(lake.path(table))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -52,13 +53,13 @@ def commit(
 @contextmanager
 def staging(lake: Lake, name: str) -> Iterator[bronze.Staging]:
     """A staging area that is gone afterwards."""
-    folder = lake.folder("staging", f"{name}-{lake.run_id}-{datetime.now().timestamp():.6f}")
+    folder = lake.work("staging", f"{name}-{lake.run_id}-{datetime.now().timestamp():.6f}")
     stage = bronze.Staging(folder)
     try:
         yield stage
     finally:
         stage.close()
-        remove_tree(folder)
+        remove_tree(Path(folder))
 
 
 def _stage(lake: Lake, unit: Unit, source: Source, stage: bronze.Staging) -> tuple[int, set[str]]:

@@ -8,39 +8,58 @@ from pathlib import Path
 
 from saleslake import bronze
 from saleslake.config import Source
-from saleslake.errors import SourceError
+from saleslake.config_storage import is_object
+from saleslake.errors import SourceError, first_line
 from saleslake.ingest.report import Landed
 from saleslake.lake import Lake
 from saleslake.landing import Unit, file_sha256, now
 from saleslake.silver.reading import theirs
 from saleslake.silver.registry import ENTITIES
 from saleslake.sources.files import check_header, check_whole
+from saleslake.store import ObjectPath, Place, matching, place
 
 
-def find(lake: Lake, name: str, source: Source) -> list[Path]:
+def find(lake: Lake, name: str, source: Source) -> list[Place]:
     """The files a source names, sorted. Hidden and temporary names are left alone: producers write those first.
 
     Raises SourceError for a path that names nothing.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, Place] = {}
     for pattern in source.path:
         resolved = lake.settings.resolve(pattern)
-        path = Path(resolved)
-        if path.is_dir():
-            matches = [p for p in path.rglob("*") if p.is_file()]
-        elif path.is_file():
-            matches = [path]
-        else:
-            matches = [Path(p) for p in glob.glob(resolved, recursive=True) if Path(p).is_file()]
-            if not matches:
-                raise SourceError(
-                    f"sources.{name}.path: nothing at {resolved}; put files there, correct the path in "
-                    f"{lake.settings.config_file}, or remove the source"
-                )
-        for match in sorted(matches):
+        matches = _objects(lake, resolved) if is_object(resolved) else _local(resolved)
+        if matches is None:
+            raise SourceError(
+                f"sources.{name}.path: nothing at {resolved}; put files there, correct the path in "
+                f"{lake.settings.config_file}, or remove the source"
+            )
+        for match in matches:
             if not match.name.startswith((".", "_")) and not match.name.endswith((".tmp", ".part")):
-                found[match] = None
-    return sorted(found)
+                found[str(match)] = match
+    return [found[path] for path in sorted(found, key=Path)]
+
+
+def _local(resolved: str) -> Sequence[Place] | None:
+    """Files of a folder, a file, or what a pattern matches; None: nothing is there."""
+    path = Path(resolved)
+    if path.is_dir():
+        return [p for p in path.rglob("*") if p.is_file()]
+    if path.is_file():
+        return [path]
+    return [Path(p) for p in glob.glob(resolved, recursive=True) if Path(p).is_file()] or None
+
+
+def _objects(lake: Lake, resolved: str) -> Sequence[Place] | None:
+    """The same on an object store."""
+    storage = lake.settings.storage
+    try:
+        if any(wildcard in resolved for wildcard in "*?["):
+            return matching(resolved, storage) or None
+        path = place(resolved, storage)
+        assert isinstance(path, ObjectPath)
+        return [path] if path.is_file() else path.files() or None
+    except OSError as e:
+        raise SourceError(f"{resolved}: the object store does not answer as it should: {first_line(e)}") from None
 
 
 def extract(lake: Lake, name: str, control: Sequence[bronze.Control], report: Landed, *, refetch: bool) -> list[Unit]:
@@ -69,8 +88,10 @@ def extract(lake: Lake, name: str, control: Sequence[bronze.Control], report: La
     return units
 
 
-def display_path(lake: Lake, path: Path) -> str:
-    """What bronze calls a file: its path below the root, so that a moved project keeps its keys; else absolute."""
+def display_path(lake: Lake, path: Place) -> str:
+    """What bronze calls a file: its path below the root, so that a moved project keeps its keys; else absolute, or its URL."""
+    if isinstance(path, ObjectPath):
+        return path.url
     try:
         return path.resolve().relative_to(lake.settings.root).as_posix()
     except ValueError:
@@ -78,7 +99,7 @@ def display_path(lake: Lake, path: Path) -> str:
 
 
 def _land_one(
-    lake: Lake, name: str, source: Source, path: Path, file: str, number: int, latest: str | None
+    lake: Lake, name: str, source: Source, path: Place, file: str, number: int, latest: str | None
 ) -> Unit | None:
     """The landed unit, or None if the file's content is its latest landed content."""
     if latest is not None and file_sha256(path) == latest:

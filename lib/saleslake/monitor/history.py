@@ -6,8 +6,6 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from deltalake import DeltaTable
-
 from saleslake import runlog
 from saleslake.lake import Lake
 from saleslake.monitor.batch import Run
@@ -33,7 +31,7 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 def latest_runs(lake: Lake) -> list[Run]:
     """The latest run of each command, by command; empty if there was none."""
-    if not DeltaTable.is_deltatable(runlog.path(lake)):
+    if not lake.is_table(runlog.path(lake)):
         return []
     with connect(lake) as connection:
         return [_run(*row) for row in connection.execute(_RUNS, {"like_it": _LIKE_IT}).fetchall()]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import duckdb
-from deltalake import DeltaTable
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -64,10 +63,10 @@ def _sizes(lake: Lake, there: dict[str, str]) -> Iterator[Metric]:
     )
     proven, provable = verified.read(lake).tables, verified.provable(lake)
     for name, path in there.items():
-        found = table_figures(name, path)
+        found = table_figures(lake, name, path)
         for family, figure in ((rows, "rows"), (files, "files"), (size, "bytes"), (version, "version")):
             family.add_metric([name], found[figure])
-        table = DeltaTable(path)
+        table = lake.open_table(path)
         commit.add_metric([name], table.history(limit=1)[0]["timestamp"] / 1000)
         if name in provable:
             made = (table.metadata().created_time or 0) / 1000
@@ -99,7 +98,7 @@ def _sources(lake: Lake, there: dict[str, str]) -> Iterator[Metric]:
         "source_expected_interval_seconds", "Within how long something new should land; none: whenever.", "source"
     )
     mark = _gauge("source_watermark_timestamp_seconds", "Greatest version time fetched whole from the API.", "source")
-    newest = _newest(there)
+    newest = _newest(lake, there)
     for name, source in lake.settings.sources.items():
         if name in newest:
             landed.add_metric([name], newest[name])
@@ -112,13 +111,13 @@ def _sources(lake: Lake, there: dict[str, str]) -> Iterator[Metric]:
     yield from (landed, expected, mark)
 
 
-def _newest(there: dict[str, str]) -> dict[str, float]:
+def _newest(lake: Lake, there: dict[str, str]) -> dict[str, float]:
     """Per source the Unix time at which its newest record landed."""
     found: dict[str, float] = {}
     for name, path in there.items():
         if name.startswith("bronze."):
             with duckdb.connect() as connection:
-                connection.register("t", DeltaTable(path).to_pyarrow_dataset())
+                connection.register("t", lake.open_table(path).to_pyarrow_dataset())
                 rows = connection.execute(
                     "select source, epoch_us(max(landed_at)) from t where kind = 'record' group by source"
                 ).fetchall()

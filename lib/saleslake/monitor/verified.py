@@ -34,7 +34,7 @@ class Verified:
 def read(lake: Lake) -> Verified:
     """What the file says; nothing where there is none, or it cannot be read."""
     try:
-        content = json.loads(Path(lake.folder(FILE)).read_text())
+        content = json.loads(Path(lake.work(FILE)).read_text())
         tables = {str(name): datetime.fromisoformat(at) for name, at in content["tables"].items()}
         at, held_at = (datetime.fromisoformat(content[name]) if content[name] else None for name in ("at", "held_at"))
         return Verified(at, held_at, tables)
@@ -49,7 +49,7 @@ def note(lake: Lake, proof: Proof) -> None:
     known.at = now
     known.held_at = now if proof.holds else known.held_at
     known.tables |= dict.fromkeys(sound_tables(lake, proof), now)
-    path = Path(lake.folder(FILE))
+    path = Path(lake.work(FILE))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     content = {"at": known.at, "held_at": known.held_at, "tables": dict(sorted(known.tables.items()))}

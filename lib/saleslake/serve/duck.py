@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import duckdb
-from deltalake import DeltaTable
 
 from saleslake import project
 from saleslake.errors import SaleslakeError
@@ -21,10 +19,8 @@ def tables(lake: Lake) -> dict[str, str]:
     """`layer.name` → path of every Delta table of the lakehouse."""
     found = {}
     for layer in ("bronze", "silver", "gold", "ops"):
-        folder = Path(lake.folder("tables", layer))
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if DeltaTable.is_deltatable(str(path)):
-                found[f"{layer}.{path.name}"] = str(path)
+        for path in lake.tables_of(layer):
+            found[f"{layer}.{path.rpartition('/')[2]}"] = path
     return found
 
 
@@ -47,7 +43,7 @@ def connect(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
             layer, table = name.split(".")
             connection.execute(f"create schema if not exists {layer}")
             source = f"_{layer}_{table}"
-            connection.register(source, DeltaTable(path).to_pyarrow_dataset())
+            connection.register(source, lake.open_table(path).to_pyarrow_dataset())
             connection.execute(f'create view {layer}."{table}" as select * from {source}')
         for view in view_statements(*VIEWS):
             if all(name in there for name in _used(view)):

@@ -11,20 +11,23 @@ from saleslake.lake import Lake
 from saleslake.serve import ddl
 from saleslake.serve.pins import served_pins
 from saleslake.serve.tables import SERVED
+from saleslake.store import Place
 
 
-def write(lake: Lake, path: Path) -> dict[str, int]:
+def write(lake: Lake, path: Place) -> dict[str, int]:
     """Write the file anew, under another name until it is whole. Returns rows by table.
 
     Raises ConfigError for a name that DuckDB would confuse with the schema in it.
     """
-    if path.stem == ddl.SCHEMA:
+    if path.name.partition(".")[0] == ddl.SCHEMA:
         raise ConfigError(
             f"serving.duckdb.path = {str(path)!r}: `{ddl.SCHEMA}.` would be file and schema: choose another name"
         )
     pins = served_pins(lake)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{lake.run_id}.tmp")
+    # DuckDB writes to local disks only.
+    folder = path.parent if isinstance(path, Path) else Path(lake.work("staging"))
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{path.name}.{lake.run_id}.tmp"
     rows: dict[str, int] = {}
     try:
         with duckdb.connect(str(partial)) as connection:
@@ -40,7 +43,10 @@ def write(lake: Lake, path: Path) -> dict[str, int]:
                 rows[name] = (connection.execute(f"select count(*) from {ddl.SCHEMA}.{name}").fetchone() or (0,))[0]
             for view in ddl.views():
                 connection.execute(view)
-        partial.replace(path)
+        if isinstance(path, Path):
+            partial.replace(path)
+        else:
+            path.upload(partial)
     finally:
         partial.unlink(missing_ok=True)
     return rows

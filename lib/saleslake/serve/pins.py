@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 
 from saleslake.errors import LockTimeout, SaleslakeError
 from saleslake.lake import Lake
+from saleslake.leases import Record, read_record
 from saleslake.serve.tables import SERVED
 from saleslake.state import Pin
 from saleslake.table import Table
@@ -26,8 +27,11 @@ def served_pins(lake: Lake) -> dict[str, Pin]:
 
     Raises SaleslakeError if there is no gold, LockTimeout if a refresh lasts longer than `run.lock_timeout_seconds`.
     """
-    with _no_refresh(lake):
-        found = {name: pin for name, table in SERVED.items() if (pin := lake.pin(table))}
+    if lake.settings.is_on_objects:
+        found = _between_leases(lake)
+    else:
+        with _no_refresh(lake):
+            found = _pins(lake)
     if not found:
         raise SaleslakeError(f"no gold tables at {lake.folder('tables', 'gold')}: run `saleslake run` first")
     return found
@@ -60,11 +64,39 @@ def _files(lake: Lake, table: Table, version: int) -> set[tuple[str, str]]:
     return set(zip(values, actions.column("path").to_pylist(), strict=True))
 
 
+def _pins(lake: Lake) -> dict[str, Pin]:
+    return {name: pin for name, table in SERVED.items() if (pin := lake.pin(table))}
+
+
+def _between_leases(lake: Lake) -> dict[str, Pin]:
+    """Looked at while nobody holds gold's lease, and again if somebody held it meanwhile; that of a dead run counts for nothing."""
+    began = time.monotonic()
+    while True:
+        before = _gold_lease(lake)
+        if not before.holder or time.monotonic() - began >= lake.settings.storage.lease_seconds:
+            found, after = _pins(lake), _gold_lease(lake)
+            if after == before:
+                return found
+        if time.monotonic() - began >= lake.settings.run.lock_timeout_seconds:
+            raise LockTimeout(
+                f"lease {lake.folder('locks', 'gold.json')}: held by {before.holder}; waited "
+                f"{lake.settings.run.lock_timeout_seconds:g} s: let that run finish, or stop it"
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _gold_lease(lake: Lake) -> Record:
+    try:
+        return read_record(lake.place("locks", "gold.json").read_bytes())
+    except FileNotFoundError:
+        return Record()
+
+
 @contextmanager
 def _no_refresh(lake: Lake) -> Iterator[None]:
     """Holds gold's lock shared, as Java's file locks and Python's are the same kind. For the moment of looking only."""
     path = Path(lake.folder("locks", "gold.lock"))
-    if "://" in lake.settings.data or not path.exists():
+    if not path.exists():
         yield
         return
     deadline = time.monotonic() + lake.settings.run.lock_timeout_seconds

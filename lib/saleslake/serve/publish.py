@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from saleslake.errors import ConfigError
 from saleslake.lake import Lake
 from saleslake.serve import duckfile, postgres, redshift
+from saleslake.store import ObjectPath, place
 
 TARGETS = ("postgres", "redshift", "duckdb")
 
@@ -50,13 +50,15 @@ def _publish(lake: Lake, name: str, everything: bool, execute: bool) -> Iterator
         if not written:
             yield f"postgres: schema {own.postgres.schema_name} holds all of it already"
     elif name == "redshift":
-        folder = Path(lake.settings.resolve(own.redshift.export))
+        folder = place(lake.settings.resolve(own.redshift.export), lake.settings.storage)
         rows = sum(table.rows for table in redshift.export(lake, folder))
-        yield f"redshift: {rows} rows in {folder}; copy it to {own.redshift.s3}, then run {folder / redshift.LOAD}"
+        there = redshift.in_s3(lake.settings)
+        copy = "" if isinstance(folder, ObjectPath) else f"copy it to {there}, then "
+        yield f"redshift: {rows} rows in {folder}; {copy}run {folder / redshift.LOAD}"
         if execute:
             redshift.execute(lake.settings, folder)
             yield f"redshift: {redshift.LOAD} was run"
     else:
-        path = Path(lake.settings.resolve(own.duckdb.path))
+        path = place(lake.settings.resolve(own.duckdb.path), lake.settings.storage)
         rows = sum(duckfile.write(lake, path).values())
         yield f"duckdb: {rows} rows in {path} ({path.stat().st_size / 1e6:.1f} MB)"

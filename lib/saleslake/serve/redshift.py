@@ -7,9 +7,9 @@ the old or the new. The files go to S3 by whatever copies files there; the state
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pyarrow as pa
@@ -18,13 +18,16 @@ import pyarrow.parquet as pq
 import structlog
 
 from saleslake.config import Settings
+from saleslake.config_storage import is_object
 from saleslake.errors import SaleslakeError
 from saleslake.lake import Lake
+from saleslake.landing import remove_tree
 from saleslake.serve import ddl
 from saleslake.serve.pins import batches, served_pins
 from saleslake.serve.postgres import told
 from saleslake.serve.tables import SERVED
 from saleslake.state import Pin
+from saleslake.store import Place, whole_file
 from saleslake.table import Table
 
 LOAD = "load.sql"
@@ -41,22 +44,27 @@ class Exported:
     manifest: str
 
 
-def export(lake: Lake, folder: Path) -> list[Exported]:
+def export(lake: Lake, folder: Place) -> list[Exported]:
     """Write the current rows, the manifests and `load.sql`. Files of a version that is there already are kept.
 
     Raises SaleslakeError for a text longer than the column that is to hold it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     done = [_export(lake, SERVED[name], pin, folder) for name, pin in served_pins(lake).items()]
-    partial = folder / f".{LOAD}.tmp"
-    partial.write_text(script(lake.settings, done))
-    partial.replace(folder / LOAD)
+    with whole_file(folder / LOAD, lake.landing.scratch) as stream:
+        stream.write(script(lake.settings, done).encode())
     for table in done:
         structlog.get_logger().info("exported", target="redshift", **table.__dict__)
     return done
 
 
-def execute(settings: Settings, folder: Path) -> None:
+def in_s3(settings: Settings) -> str:
+    """Where the files are for Redshift: the export folder, if that is an object store, else where it is copied to."""
+    folder = settings.resolve(settings.serving.redshift.export)
+    return f"s3://{folder.removeprefix('s3a://')}" if is_object(folder) else settings.serving.redshift.s3
+
+
+def execute(settings: Settings, folder: Place) -> None:
     """Run `load.sql` in the cluster, in one transaction. The files must be in S3 by now."""
     dsn = settings.secret(settings.serving.redshift.dsn_env, "serving.redshift.dsn_env").get_secret_value()
     try:
@@ -82,7 +90,7 @@ def script(settings: Settings, tables: list[Exported]) -> str:
         lines += [
             f"create temporary table staged_{table.table} (like {schema}.{table.table})",
             # Parquet's columns go to the table's by their place, so both have the order of the module.
-            f"copy staged_{table.table}\nfrom '{own.s3}/{table.manifest}'\niam_role {role}\nmanifest format as parquet{arrays}",
+            f"copy staged_{table.table}\nfrom '{in_s3(settings)}/{table.manifest}'\niam_role {role}\nmanifest format as parquet{arrays}",
         ]
     # DELETE, for TRUNCATE commits at once in Redshift.
     for name in names:
@@ -95,29 +103,29 @@ def script(settings: Settings, tables: list[Exported]) -> str:
     return head + "".join(f"{line};\n" for line in ["begin", *lines, "commit"])
 
 
-def _export(lake: Lake, table: Table, pin: Pin, folder: Path) -> Exported:
+def _export(lake: Lake, table: Table, pin: Pin, folder: Place) -> Exported:
     place = f"{table.name}/{pin[0]}-{pin[1]:010d}"
     target = folder / place
     manifest = target / "manifest.json"
     if not manifest.exists():
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
+        remove_tree(target)
+        target.mkdir(parents=True, exist_ok=True)
         _write(lake, table, pin, target)
-    files = sorted(target.glob("*.parquet"))
-    base = f"{lake.settings.serving.redshift.s3}/{place}"
+    there: list[Place] = [*target.glob("*.parquet")]
+    files = sorted(there, key=str)
+    base = f"{in_s3(lake.settings)}/{place}"
     entries = [
         {"url": f"{base}/{file.name}", "mandatory": True, "meta": {"content_length": file.stat().st_size}}
         for file in files
     ]
     # Last, and under its name when it is whole: a folder with a manifest is complete.
-    partial = target / ".manifest.tmp"
-    partial.write_text(json.dumps({"entries": entries}, indent=1))
-    partial.replace(manifest)
-    rows = sum(pq.read_metadata(file).num_rows for file in files)
+    with whole_file(manifest, lake.landing.scratch) as stream:
+        stream.write(json.dumps({"entries": entries}, indent=1).encode())
+    rows = sum(pq.ParquetFile(file.open("rb")).metadata.num_rows for file in files)
     return Exported(table.name, pin[1], rows, f"{place}/manifest.json")
 
 
-def _write(lake: Lake, table: Table, pin: Pin, target: Path) -> None:
+def _write(lake: Lake, table: Table, pin: Pin, target: Place) -> None:
     """At least one file: COPY refuses a manifest that names none."""
     writer: pq.ParquetWriter | None = None
     number = rows = 0
@@ -126,7 +134,7 @@ def _write(lake: Lake, table: Table, pin: Pin, target: Path) -> None:
         if writer is None or rows >= _ROWS_A_FILE:
             if writer:
                 writer.close()
-            writer = pq.ParquetWriter(target / f"part-{number:05d}.parquet", found.schema, compression="zstd")
+            writer = pq.ParquetWriter(_sink(target / f"part-{number:05d}.parquet"), found.schema, compression="zstd")
             number, rows = number + 1, 0
         writer.write_table(found)
         rows += found.num_rows
@@ -135,9 +143,14 @@ def _write(lake: Lake, table: Table, pin: Pin, target: Path) -> None:
         found = _as_redshift_reads(
             table, pa.RecordBatch.from_arrays([c.combine_chunks() for c in nothing.columns], schema=nothing.schema)
         )
-        pq.write_table(found, target / "part-00000.parquet")
-    else:
-        writer.close()
+        writer = pq.ParquetWriter(_sink(target / "part-00000.parquet"), found.schema, compression="zstd")
+        writer.write_table(found)
+    writer.close()
+
+
+def _sink(file: Place) -> Any:
+    """What Arrow writes a file to."""
+    return file if isinstance(file, Path) else file.system.open_output_stream(file.key)
 
 
 def _as_redshift_reads(table: Table, batch: pa.RecordBatch) -> pa.Table:

@@ -20,7 +20,7 @@ def run_publish(
         lake = Lake(config.load(config_path))
     except SaleslakeError as e:
         return fail(e, verbose)
-    logs.configure(lake.folder("logs"), lake.run_id, quiet=quiet, verbose=verbose)
+    logs.configure(lake.work("logs"), lake.run_id, quiet=quiet, verbose=verbose)
     try:
         for line in publish(lake, to, everything=everything, execute=execute):
             print(line)
@@ -28,6 +28,6 @@ def run_publish(
         return fail(Interrupted("interrupted: each target holds what it held, or all of the new; run again"), verbose)
     except Exception as e:
         code = fail(e, verbose)
-        tell(lake.settings, "publish", lake.run_id, started, None, e, log=lake.folder("logs", f"{lake.run_id}.jsonl"))
+        tell(lake.settings, "publish", lake.run_id, started, None, e, log=lake.work("logs", f"{lake.run_id}.jsonl"))
         return code
     return EXIT_OK

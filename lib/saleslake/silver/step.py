@@ -22,7 +22,7 @@ from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish, replace
 from saleslake.silver.reading import LINEAGE, read_records
 from saleslake.silver.registry import ENTITIES
-from saleslake.state import Pin, State, StateFile
+from saleslake.state import Pin, State
 
 
 def catch_up(lake: Lake, source: str) -> Outcome:
@@ -85,14 +85,14 @@ def _log(source: str, entity: str, outcome: Outcome) -> None:
 
 def progress(lake: Lake, source: str) -> Pin | None:
     """Up to where in bronze silver has decided a source; None: nothing is known."""
-    return StateFile(lake.folder("state.json")).load().seen.get(_progress_of(lake, source))
+    return lake.state.load().seen.get(_progress_of(lake, source))
 
 
 def note_progress(lake: Lake, pins: dict[str, Pin]) -> None:
     """Note up to where silver has decided each source. To be called after the writes."""
     faults.reached("before_silver_progress")
     seen = {_progress_of(lake, source): pin for source, pin in pins.items()}
-    StateFile(lake.folder("state.json")).update(partial(_mark_seen, seen))
+    lake.state.update(partial(_mark_seen, seen))
 
 
 def cleaned(lake: Lake, source: str, rows: DataFrame) -> DataFrame:

@@ -45,9 +45,5 @@ class Where:
 
 
 def truth_file(settings: Settings, given: Path | None) -> Path:
-    """Where the truth goes: the option, else `truth.json` in the data folder. Raises ConfigError if that is no local one."""
-    if given is not None:
-        return given.absolute()
-    if "://" in settings.data:
-        raise ConfigError(f"paths.data {settings.data}: the truth is written to a local file; give --truth")
-    return Path(settings.data) / "truth.json"
+    """Where the truth goes: the option, else `truth.json` in the local folder `paths.work`, which is mostly that of the data."""
+    return given.absolute() if given is not None else Path(settings.work) / "truth.json"

@@ -14,14 +14,14 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from saleslake.config import Source
 from saleslake.errors import SourceError
+from saleslake.store import Readable
 
 _CHUNK_BYTES = 32 * 1024 * 1024
 _MAX_RECORD_LINES = 1000
@@ -39,27 +39,31 @@ class Line:
     defect: str | None = None
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Readable) -> BinaryIO:
     """The file's bytes, decompressed if they are gzip (by content, not by name)."""
     with path.open("rb") as probe:
         packed = probe.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+    if not packed:
+        return cast(BinaryIO, path.open("rb"))
+    opened = gzip.GzipFile(fileobj=path.open("rb"))
+    opened.myfileobj = opened.fileobj  # type: ignore[assignment]  # closed with it, as that of a file opened by name
+    return cast(BinaryIO, opened)
 
 
-def check_whole(path: Path, origin: str) -> None:
+def check_whole(path: Readable, origin: str) -> None:
     """Raise SourceError if gzip data ends early or is damaged: half a file must not land."""
     with path.open("rb") as probe:
         if probe.read(2) != b"\x1f\x8b":
             return
     try:
-        with gzip.open(path, "rb") as stream:
+        with open_plain(path) as stream:
             while stream.read(_CHUNK_BYTES):
                 pass
     except (EOFError, OSError, zlib.error) as e:
         raise SourceError(f"{origin}: refused: damaged gzip data ({e}); fetch the file again") from None
 
 
-def split_lines(path: Path, source: Source) -> Iterator[pa.RecordBatch]:
+def split_lines(path: Readable, source: Source) -> Iterator[pa.RecordBatch]:
     """JSON lines or CSV to batches of RECORDS; blank lines are no records, but count in the numbering.
 
     For CSV the first line that is not blank is the header and stands beside each record.
@@ -87,7 +91,7 @@ def header_names(header: str, source: Source) -> list[str]:
     return [name.strip() for name in row]
 
 
-def read_header(path: Path, source: Source) -> str | None:
+def read_header(path: Readable, source: Source) -> str | None:
     """The header line of a CSV file; None if the file has no line at all."""
     for _, chunk in _chunks(path, source.encoding, chunk_bytes=256 * 1024):
         for line in chunk.split(b"\n") if isinstance(chunk, bytes) else chunk.split("\n"):
@@ -97,7 +101,7 @@ def read_header(path: Path, source: Source) -> str | None:
     return None
 
 
-def check_header(path: Path, origin: str, source: Source, required: dict[str, str]) -> list[str]:
+def check_header(path: Readable, origin: str, source: Source, required: dict[str, str]) -> list[str]:
     """The column names of a CSV file, once every required one is there exactly once.
 
     `required` is our name to theirs. Raises SourceError naming file, column and the columns found.
@@ -128,7 +132,7 @@ def check_header(path: Path, origin: str, source: Source, required: dict[str, st
 # --- physical lines --------------------------------------------------------------------------------
 
 
-def _chunks(path: Path, encoding: str, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[tuple[int, bytes | str]]:
+def _chunks(path: Readable, encoding: str, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[tuple[int, bytes | str]]:
     """Whole lines in chunks, with the number of the first; without byte-order mark and final line break."""
     if not _ascii_compatible(encoding):
         yield 1, _text_of(path, encoding)
@@ -161,7 +165,7 @@ def _ascii_compatible(encoding: str) -> bool:
     return "\n,".encode(encoding) == b"\n,"
 
 
-def _text_of(path: Path, encoding: str) -> str:
+def _text_of(path: Readable, encoding: str) -> str:
     try:
         with open_plain(path) as stream:
             data = stream.read()

@@ -18,7 +18,7 @@ _SILENT_SECONDS = 60.0
 
 def read(lake: Lake) -> dict[str, Any] | None:
     """The figures of the latest run of the stream, with `running`; None if there was none."""
-    path = Path(lake.folder(FILE))
+    path = Path(lake.work(FILE))
     try:
         figures: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError):

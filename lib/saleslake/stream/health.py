@@ -29,7 +29,7 @@ class Health:
     """The latest figures of one run of the stream, in a file that `saleslake status` and monitoring read."""
 
     def __init__(self, lake: Lake, source: str):
-        self.path = Path(lake.folder(figures.FILE))
+        self.path = Path(lake.work(figures.FILE))
         self._guard = threading.Lock()
         self.figures: dict[str, Any] = {
             "run_id": lake.run_id,

@@ -8,8 +8,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from saleslake.config import Settings
+from saleslake.config_storage import is_object
 from saleslake.errors import ConfigError
 from saleslake.kafka_settings import environment, kafka_options
+from saleslake.store import place
 from saleslake.stream.intake import Intake, Landed
 
 _FILE = "path STRING, modificationTime TIMESTAMP, length LONG, content BINARY"
@@ -21,7 +23,7 @@ class FilesIn:
     """A watched folder. Spark finds the files and remembers which it has seen; the intake lands their bytes."""
 
     def __init__(self, settings: Settings, folder: str, pattern: str):
-        self.settings, self.folder, self.pattern = settings, Path(folder), pattern
+        self.settings, self.folder, self.pattern = settings, place(folder, settings.storage), pattern
 
     def read(self, spark: SparkSession) -> DataFrame:
         """Grain: one row a file (path, modificationTime); its content is left to the intake."""
@@ -35,7 +37,7 @@ class FilesIn:
         done = own.done
         if done == "archive":
             archive = self.settings.resolve(own.archive)
-            Path(archive).mkdir(parents=True, exist_ok=True)
+            place(archive, self.settings.storage).mkdir(parents=True, exist_ok=True)
             options |= {"cleanSource": "archive", "sourceArchiveDir": archive}
         elif done == "delete":
             options |= {"cleanSource": "delete"}
@@ -43,8 +45,8 @@ class FilesIn:
         return reader.load(str(self.folder)).select("path", "modificationTime")
 
     def land(self, intake: Intake, batch: DataFrame) -> Landed:
-        files = sorted((row["modificationTime"], _local(row["path"])) for row in batch.collect())
-        return intake.land_files([Path(path) for _, path in files])
+        files = sorted((row["modificationTime"], _path(row["path"])) for row in batch.collect())
+        return intake.land_files([place(path, self.settings.storage) for _, path in files])
 
     @property
     def describes(self) -> str:
@@ -79,8 +81,10 @@ class KafkaIn:
         return f"kafka {self.settings.bootstrap_servers} {self.settings.topics}"
 
 
-def _local(path: str) -> str:
-    """A path as Spark gives it: `file:/…`, with nothing escaped."""
+def _path(path: str) -> str:
+    """A path as Spark gives it: `s3a://…`, or `file:/…` with nothing escaped."""
+    if is_object(path):
+        return path
     return "/" + path.removeprefix("file:").lstrip("/")
 
 

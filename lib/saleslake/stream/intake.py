@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +27,7 @@ from saleslake.lake import Lake
 from saleslake.landing import Unit, file_sha256, from_micros, iso, now
 from saleslake.sources.files import check_whole, header_names, read_header, split_lines
 from saleslake.state import Pin
+from saleslake.store import Place
 from saleslake.stream.routes import event_sources, routed
 
 AHEAD_SECONDS = 3600
@@ -75,7 +75,7 @@ class Intake:
 
     # --- files -------------------------------------------------------------------------------------
 
-    def land_files(self, paths: Sequence[Path]) -> Landed:
+    def land_files(self, paths: Sequence[Place]) -> Landed:
         """Land whole files, in this order. One whose content is landed already is left out; one that is gone or broken is reported."""
         units, left_out = [], 0
         for path in paths:
@@ -98,11 +98,12 @@ class Intake:
         faults.reached("after_landing")
         return self._append_units(units, left_out)
 
-    def changed_files(self, folder: Path, pattern: str) -> list[Path]:
+    def changed_files(self, folder: Place, pattern: str) -> list[Place]:
         """Files of the folder that changed after they were read: another size, or written later than they landed."""
         found = []
         globs = _alternatives(pattern)
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        there: list[Place] = [*folder.iterdir()] if folder.is_dir() else []
+        for path in sorted(there, key=str):
             known = self.files.get(display_path(self.lake, path))
             if known is None or path.name.startswith((".", "_")) or not any(fnmatch(path.name, g) for g in globs):
                 continue
@@ -122,7 +123,7 @@ class Intake:
             structlog.get_logger().info("recovering_units", source=bronze.EVENTS, units=len(left))
         return self._append_units(sorted(left, key=lambda u: (u.landed_at, u.unit)), 0)
 
-    def _land_file(self, path: Path) -> Unit | None:
+    def _land_file(self, path: Place) -> Unit | None:
         file = display_path(self.lake, path)
         known = self.files.get(file)
         if known is not None and (not self._may_have_changed(path, known) or file_sha256(path) == known["sha256"]):
@@ -153,7 +154,7 @@ class Intake:
         return unit
 
     @staticmethod
-    def _may_have_changed(path: Path, known: dict[str, Any]) -> bool:
+    def _may_have_changed(path: Place, known: dict[str, Any]) -> bool:
         found = path.stat()
         landed_at = datetime.strptime(known["landed_at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
         # File systems keep times more coarsely than clocks do.

@@ -57,8 +57,6 @@ def check(settings: Settings, source: str, once: bool) -> None:
     event_sources(settings)
     if source not in ("files", "socket", "kafka"):
         raise ConfigError(f"--source {source!r}: give files, socket or kafka")
-    if "://" in settings.data and source != "kafka":
-        raise ConfigError(f"paths.data = {settings.data!r}: files and sockets are landed on a local disk")
     if source == "kafka":
         require_kafka(Path(pyspark.__file__).parent)
 
