@@ -66,12 +66,18 @@ bench-stream: $(VENV)/.ready ## events a second on a backlog, and latency at a s
 lock: ## pin the versions of pyproject.toml anew, with hashes (needs uv)
 	@tools/lock.sh
 
-.PHONY: dist pyfiles container-lint image-check audit
+.PHONY: install-s3 s3-check dist pyfiles container-lint image-check audit
 dist: $(VENV)/.ready ## wheel, sdist and the zip for --py-files, in dist/
 	@$(RUN) python -m tools.pyfiles $(ARGS)
 
 pyfiles: $(VENV)/.ready ## the package as a zip for spark-submit --py-files, in dist/
 	@$(RUN) python -m tools.pyfiles --only zip $(ARGS)
+
+install-s3: $(VENV)/.ready ## what s3a:// paths need: Hadoop's S3A, pinned, and a log store that commits by conditional PUT
+	@$(RUN) python -m saleslake.s3_install
+
+s3-check: $(VENV)/.ready ## everything on a real S3 server: batch, kill, verify, stream, two writers (ARGS="--minio PATH" for MinIO)
+	@$(RUN) python -m tools.s3_check $(ARGS)
 
 container-lint: ## hadolint, docker compose config, actionlint; fetches or builds them once, into build/
 	@$(PYTHON) -m tools.container_lint $(ARGS)
