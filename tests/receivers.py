@@ -135,6 +135,8 @@ def http_receiver() -> Iterator[Posts]:
             self.end_headers()
             self.wfile.write(posts.answer.encode())
 
+        do_PUT = do_POST  # as a Pushgateway is spoken to
+
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing on stderr."""
 

@@ -82,6 +82,8 @@ format = "json"
 [lineage]
 url = "{lineage}"
 api_key_env = "LINEAGE_KEY"
+[monitoring]
+pushgateway = "{metrics}"
 """
 PRODUCTS = [{"sku": f"s{n}", "name": f"thing {n}", "price": n} for n in range(1, 4)]
 
@@ -94,6 +96,7 @@ class Scene:
     mails: Mailbox
     hooks: Posts
     lineage: Posts
+    metrics: Posts
     outputs: dict[str, str] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
     command_lines: set[bytes] = field(default_factory=set)
@@ -149,6 +152,7 @@ PLACES: dict[str, Callable[[Scene], Found]] = {
     "command lines": lambda scene: [(line[:80].decode(errors="replace"), line) for line in scene.command_lines],
     "mails": lambda scene: [("mail", mail.as_bytes() + mail.get_content().encode()) for mail in scene.mails.mails],
     "webhook bodies": lambda scene: [("webhook", body.encode()) for body in scene.hooks.bodies],
+    "metrics pushed": lambda scene: [("metrics", body.encode()) for body in scene.metrics.bodies],
     "lineage events": lambda scene: [("lineage", body.encode()) for body in scene.lineage.bodies],
 }
 
@@ -181,6 +185,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         mail_server(certificate, ("lake", own["mail password"])) as mails,
         http_receiver() as hooks,
         http_receiver() as lineage,
+        http_receiver() as metrics,
         KafkaBroker(root / "broker", sasl=("saleslake", own["kafka password"])) as broker,
         database,
         # Servers are known to quote what they refuse.
@@ -200,12 +205,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "NO_PROXY": "127.0.0.1",
         }
         addresses = {"catalogue": catalogue.url, "kafka": broker.bootstrap, "smtp": mails.port, "lineage": lineage.url}
+        addresses["metrics"] = metrics.url
         config = str(write_config(root, CONFIG.format(root=root, shop=shop.url, **addresses)))
         broker.create_topic("events")
         producer = KafkaProducer(**broker.client_settings(), acks="all")
         producer.send("events", order("K1").encode())
         producer.close()
-        found = Scene(root, mails, hooks, lineage)
+        found = Scene(root, mails, hooks, lineage, metrics)
         cli, verbose = ("-m", "saleslake"), ("--verbose", "--config", config)
         found.run("run", *cli, "run", *verbose, env=env)
         found.run("stream", *cli, "stream", "--source", "kafka", "--once", *verbose, env=env)
@@ -239,6 +245,7 @@ def test_the_runs_used_their_secrets_and_were_turned_away_where_they_should_be(s
         "COMPLETE",
         "FAIL",
     }
+    assert any("saleslake_run_success" in body for body in scene.metrics.bodies)
     assert any(b"java" in line.partition(b"\0")[0] for line in scene.command_lines)
     # A mail and a post for each of the three failures, and of the test.
     assert (len(scene.mails.mails), len(scene.hooks.bodies)) == (4, 4)
