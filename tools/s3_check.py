@@ -176,6 +176,15 @@ class Checks:
         expect((table.count(), table.version()), (2 * COMMITS, 2 * COMMITS))
         return f"{2 * COMMITS} commits, {table.count()} rows"
 
+    def state(self) -> str:
+        """Two processes of four threads update the state at once: no update is lost."""
+        house = self._house("state")
+        for process in [house.start("-m", "tools.s3_writers", "state", str(COMMITS)) for _ in range(2)]:
+            ended(process)
+        seen = len(json.loads(at("state/state.json").read_bytes())["seen"])
+        expect(seen, 8 * COMMITS)
+        return f"{seen} updates"
+
     def fence(self) -> str:
         """A commit begun before a lease was taken over fails."""
         return ended(self._house("fence").start("-m", "tools.s3_writers", "fence")).strip()
@@ -219,7 +228,7 @@ class Checks:
             raise Failed(f"{what}: differs: {', '.join(differing) or sorted(found.keys() ^ self._wanted.keys())}")
 
 
-NAMES = ("sample", "alone", "killed", "together", "commits", "fence", "stream")
+NAMES = ("sample", "alone", "killed", "together", "commits", "state", "fence", "stream")
 
 
 def expect(found: object, wanted: object) -> None:

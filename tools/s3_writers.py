@@ -1,4 +1,4 @@
-"""Writers that `make s3-check` sets on one another: python -m tools.s3_writers append N | fence --config FILE"""
+"""Writers that `make s3-check` sets on one another: python -m tools.s3_writers append N | state N | fence --config FILE"""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import argparse
 import sys
 import threading
 import time
+from functools import partial
 
 from pyspark.errors import PySparkException
 from pyspark.sql import Row
 
 from saleslake.entry import open_settings
 from saleslake.lake import Lake
+from saleslake.parallel import side_by_side
 from saleslake.session import build_session
+from saleslake.state import Pin, State
 from saleslake.table import LONG, Column, Table
 
 RACED = Table(layer="gold", name="raced", grain="one row a commit", keys=("n",), columns=(Column("n", LONG, "number"),))
@@ -22,6 +25,21 @@ def append(lake: Lake, commits: int) -> None:
     """So many commits of one row."""
     for n in range(commits):
         lake.append(RACED, lake.spark.createDataFrame([Row(n=n)], "n long"))
+
+
+def state(lake: Lake, updates: int) -> None:
+    """So many updates of the state, each in four threads."""
+
+    def work(thread: int) -> None:
+        for n in range(updates):
+            entry = {f"{lake.run_id}-{thread}-{n}": ("table", n)}
+            lake.state.update(partial(_noted, entry))
+
+    side_by_side([partial(work, thread) for thread in range(4)])
+
+
+def _noted(entry: dict[str, Pin], state: State) -> None:
+    state.seen.update(entry)
 
 
 def fence(lake: Lake) -> None:
@@ -57,16 +75,16 @@ def fence(lake: Lake) -> None:
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["append", "fence"])
-    parser.add_argument("commits", nargs="?", type=int, default=1)
+    parser.add_argument("what", choices=["append", "state", "fence"])
+    parser.add_argument("times", nargs="?", type=int, default=1)
     parser.add_argument("--config", required=True)
     args = parser.parse_args(argv)
     lake = Lake(open_settings(args.config))
     lake.session = build_session(lake.settings, "writers", lake.run_id)
-    if args.what == "append":
-        append(lake, args.commits)
-    else:
+    if args.what == "fence":
         fence(lake)
+    else:
+        {"append": append, "state": state}[args.what](lake, args.times)
     return 0
 
 

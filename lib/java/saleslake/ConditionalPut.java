@@ -1,6 +1,7 @@
 package saleslake;
 
 import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.util.Arrays;
@@ -43,13 +44,13 @@ public final class ConditionalPut {
         }
     }
 
-    /** The object's bytes; null where there is none. */
+    /** The object's bytes; null where there is none, or where it was replaced while it was read. */
     public static byte[] read(Path path, Configuration conf) throws IOException {
         try (FSDataInputStream stream = path.getFileSystem(conf).open(path)) {
             ByteArrayOutputStream bytes = new ByteArrayOutputStream();
             stream.transferTo(bytes);
             return bytes.toByteArray();
-        } catch (FileNotFoundException e) {
+        } catch (FileNotFoundException | RemoteFileChangedException | EOFException e) {
             return null;
         }
     }
