@@ -21,6 +21,11 @@ RUN apt-get update \
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 FROM python AS build
+# A compiler, for the log store that commits to S3.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends openjdk-17-jdk-headless \
+    && rm -rf /var/lib/apt/lists/*
 ENV PATH=/opt/saleslake/bin:$PATH SALESLAKE_HOME=/app
 WORKDIR /src
 # Libraries before the project's own files, so that a change of code does not fetch Spark again.
@@ -30,11 +35,12 @@ RUN python3 -m venv /opt/saleslake \
     && pip install --quiet --no-build-isolation --require-hashes --requirement requirements.lock
 COPY . .
 # The wheel carries conf/, sql/, sample_data/, jobs/ and streaming/; `saleslake.install` lays them out in SALESLAKE_HOME,
-# fetches the JARs and archives Spark's classes, by a small run, for quick starts. It also notes the memory of the
+# fetches the JARs (Hadoop's S3A with them) and archives Spark's classes, by a small run, for quick starts. It also notes the memory of the
 # machine that builds for spark-submit, which is not the machine that runs.
 RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheel . \
     && pip install --quiet --no-deps /wheel/*.whl \
     && python3 -m saleslake.install \
+    && SALESLAKE_HOME=/src python3 -m saleslake.s3_install \
     && sed --in-place '/^spark.driver.memory/d' /opt/saleslake/lib/python3*/site-packages/pyspark/conf/spark-defaults.conf \
     && rm -rf /app/data \
     && pip uninstall --quiet --yes wheel setuptools pip
