@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +173,19 @@ def test_publishing_goes_to_what_is_connected_and_is_a_dry_run_for_redshift_othe
     assert told(SALESLAKE_POSTGRES_DSN="postgresql://u@127.0.0.1/x") == ["--to", "postgres"]
     both = {f"AIRFLOW_CONN_SALESLAKE_{name}": "postgres://u:p@127.0.0.1/x" for name in ("POSTGRES", "REDSHIFT")}
     assert told(**both) == ["--to", "postgres,redshift", "--execute"]
+
+
+def watched(in_airflow: Callable[..., str], pid: int, silent: timedelta, running: bool = True) -> str:
+    at = (datetime.now(timezone.utc) - silent).isoformat()
+    stream = {"pid": pid, "state": "running", "running": running, "at": at, "last_error": None}
+    return str(call(in_airflow, "saleslake_stream_watch", "end_if_silent", f"{stream!r}, {{'silent_minutes': 15}}"))
+
+
+def test_the_watch_ends_a_stream_that_has_been_silent_and_no_other(in_airflow: Callable[..., str]) -> None:
+    stream = subprocess.Popen(["sleep", "600"])
+    threading.Thread(target=stream.wait, daemon=True).start()  # a parent that reaps it, as spark-submit does
+    assert watched(in_airflow, stream.pid, timedelta(minutes=14)).startswith("running, last heard of 8")
+    assert watched(in_airflow, stream.pid, timedelta(hours=2), running=False).startswith("no stream is running")
+    assert stream.poll() is None
+    assert watched(in_airflow, stream.pid, timedelta(minutes=16)).startswith(f"ended process {stream.pid}")
+    assert stream.wait(timeout=10) == -signal.SIGTERM

@@ -24,6 +24,7 @@ from saleslake.lake import Lake
 from saleslake.mock_api import MockApi, parse_faults
 from saleslake.table import Table
 from tests.dags.conftest import airflow_home
+from tests.receivers import http_receiver
 from tools.postgres_server import PostgresServer
 
 SECRET = "canary-in-a-connection-5d1f"
@@ -172,3 +173,23 @@ def test_no_secret_is_in_a_log_a_rendered_field_or_the_metadata_database(run: Ru
     files = [path for folder in (run.home, run.data) for path in folder.rglob("*") if path.is_file()]
     assert any(path.name == "airflow.db" for path in files)
     assert [path for path in files if any(secret.encode() in path.read_bytes() for secret in run.secrets)] == []
+
+
+def test_wrong_settings_are_not_tried_again_and_one_message_goes_to_the_webhook(
+    airflow_python: Path, tmp_path: Path
+) -> None:
+    with http_receiver() as hook:
+        address = f"{hook.url}/services/{SECRET}"
+        env = airflow_home.environment(
+            tmp_path,
+            SALESLAKE_CONFIG=str(tmp_path / "nowhere.toml"),
+            AIRFLOW_CONN_SALESLAKE_ALERT_WEBHOOK=json.dumps({"conn_type": "http", "password": address}),
+        )
+        airflow_home.prepare(env)
+        done = airflow_home.airflow(["dags", "test", "saleslake_maintenance"], env, timeout=PATIENCE_SECONDS)
+    output = done.stdout + done.stderr
+    assert "configuration file not found" in output
+    assert [json.loads(body)["text"].splitlines()[0] for body in hook.bodies] == [
+        "saleslake: saleslake_maintenance.maintain failed (try 1): jobs/maintain.py: its settings are wrong, see the log above"
+    ]
+    assert SECRET not in output
