@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from http.server import ThreadingHTTPServer
@@ -26,7 +27,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is everyday; the base class writes a traceback to stderr."""
-        _log.debug("mock_api_connection_ended", exc_info=True)
+        _log.debug("mock_api_connection_ended", client=str(client_address), reason=repr(sys.exc_info()[1]))
 
 
 class MockApi:
