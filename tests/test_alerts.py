@@ -26,7 +26,8 @@ from saleslake.ingest.report import Landed
 from saleslake.publish import Outcome
 from saleslake.summary import Summary, raise_failures
 from tests.conftest import write_config
-from tests.receivers import free_port, http_receiver, mail_server, self_made_certificate, silent_server
+from tests.receivers import http_receiver, mail_server, self_made_certificate, silent_server
+from tools.processes import free_port
 
 Make = Callable[[str], Settings]
 NOW = datetime(2026, 3, 1, 6, 0, tzinfo=timezone.utc)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.receivers import HOST, free_port
+from tools.processes import HOST, free_port
 
 ROOT = Path(__file__).parents[1]
 CONTROL = ("urllib3", "1.24.1")

@@ -37,7 +37,8 @@ from saleslake.lineage.events import run_uuid
 from saleslake.publish import Outcome
 from saleslake.summary import Summary
 from tests.conftest import write_config
-from tests.receivers import Posts, free_port, http_receiver, silent_server
+from tests.receivers import Posts, http_receiver, silent_server
+from tools.processes import free_port
 
 Make = Callable[[str], Settings]
 ORDERS = """[

@@ -18,11 +18,12 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
+from tools.processes import HOST, environment_of
+
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv-airflow"
 LOCK = ROOT / "airflow" / "requirements.lock"
 DAGS = ROOT / "airflow" / "dags"
-HOST = "127.0.0.1"
 USER = "admin"
 POOL = ("saleslake_writers", "2", "landing takes one slot, what writes silver or gold takes both")
 _START_SECONDS = 180
@@ -30,14 +31,7 @@ _START_SECONDS = 180
 
 def install(venv: Path = VENV) -> Path:
     """The environment, made from the lock if it is missing or the lock has changed. Returns its `bin`."""
-    mark = venv / ".requirements.lock"
-    if not mark.exists() or mark.read_text() != LOCK.read_text():
-        print("installing Airflow into .venv-airflow (once, some minutes) …", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-        pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK)], check=True)
-        mark.write_text(LOCK.read_text())
-    return venv / "bin"
+    return environment_of(LOCK, venv, "Airflow, which takes minutes,")
 
 
 def environment(home: Path, port: int = 8080, **more: str) -> dict[str, str]:

@@ -31,10 +31,10 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from saleslake.jars import install_jars, installed, read_lock
 from saleslake.machine import java_executable, java_problem
+from tools.processes import HOST, end
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "conf" / "kafka.lock"
-HOST = "127.0.0.1"
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.-]+")
@@ -166,14 +166,7 @@ class KafkaBroker:
 
     def stop(self) -> None:
         """End it in good order (SIGTERM), or else by force."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, _STOP_SECONDS)
         self._process = None
 
     def kill(self) -> None:

@@ -12,14 +12,14 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 
-HOST = "127.0.0.1"
+from tools.processes import HOST, end, free_port
+
 USER = "saleslake"
 _START_SECONDS = 60.0
 
@@ -30,7 +30,7 @@ class PostgresServer:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="saleslake-postgres-"))
         self.password = secrets.token_hex(8)
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         # PostgreSQL refuses to run as root.
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -59,13 +59,7 @@ class PostgresServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._process:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        end(self._process, 30, signal.SIGINT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, command: list[str | Path]) -> None:
@@ -107,9 +101,3 @@ def _found() -> Path | None:
         return own[-1].parent
     there = shutil.which("initdb")
     return Path(there).resolve().parent if there else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

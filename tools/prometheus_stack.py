@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,7 +19,8 @@ import urllib.request
 from pathlib import Path
 from types import TracebackType
 
-HOST = "127.0.0.1"
+from tools.processes import HOST, end, free_port
+
 _PACKAGES = ("prometheus", "prometheus-pushgateway", "prometheus-alertmanager")
 _START_SECONDS = 60.0
 
@@ -54,13 +54,7 @@ class Server:
         self.stop()
 
     def stop(self) -> None:
-        if self._process:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        end(self._process)
         shutil.rmtree(self.data, ignore_errors=True)
 
     @property
@@ -153,9 +147,3 @@ def _fetch(room: Path) -> None:
         done = subprocess.run(command, cwd=room, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -11,9 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -21,9 +19,10 @@ import urllib.request
 from pathlib import Path
 from types import TracebackType
 
+from tools.processes import HOST, end, environment_of, free_port
+
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements-s3.lock"
-HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 
 
@@ -33,9 +32,7 @@ class S3Server:
     def __init__(self, minio: Path | None = None) -> None:
         self.minio = minio
         self.folder = Path(tempfile.mkdtemp(prefix="saleslake-s3-"))
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.environment = {
             "AWS_ENDPOINT_URL": f"http://{HOST}:{self.port}",
             "AWS_REGION": "us-east-1",
@@ -64,13 +61,7 @@ class S3Server:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._process:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        end(self._process)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _wait(self) -> None:
@@ -88,13 +79,5 @@ class S3Server:
 
 
 def _moto() -> Path:
-    """The Python of moto's environment; made if need be, with the hashes of its lock file."""
-    folder = ROOT / "data" / "tools" / "moto"
-    python, mark = folder / "bin" / "python", folder / LOCK.name
-    if not mark.exists() or mark.read_text() != LOCK.read_text():
-        print("installing moto …", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-        subprocess.run([*pip, "--requirement", str(LOCK)], check=True)
-        mark.write_text(LOCK.read_text())
-    return python
+    """The Python of moto's environment."""
+    return environment_of(LOCK, ROOT / "data" / "tools" / "moto", "moto") / "python"

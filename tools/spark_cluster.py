@@ -16,7 +16,7 @@ from types import TracebackType
 
 import pyspark
 
-from tools.postgres_server import HOST, _free_port
+from tools.processes import HOST, end, free_port
 
 _START_SECONDS = 90.0
 
@@ -28,7 +28,7 @@ class SparkCluster:
         self.workers, self.cores, self.memory = workers, cores, memory
         self.folder = Path(tempfile.mkdtemp(prefix="saleslake-cluster-"))
         self.work = self.folder / "work"
-        self.url = f"spark://{HOST}:{_free_port()}"
+        self.url = f"spark://{HOST}:{free_port()}"
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> SparkCluster:
@@ -43,13 +43,7 @@ class SparkCluster:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for process in reversed(self._processes):
-            process.terminate()
-        for process in self._processes:
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def applications(self) -> int:

@@ -26,7 +26,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from saleslake.config import PROJECT_ROOT
 from saleslake.entry import open_settings
 from saleslake.lake import Lake
-from tools.prometheus_stack import HOST, Alertmanager, Prometheus, Pushgateway, free_port
+from tools.processes import HOST, free_port
+from tools.prometheus_stack import Alertmanager, Prometheus, Pushgateway
 
 CONF = PROJECT_ROOT / "conf"
 PASSWORD, TOKEN = "mail-password", "webhook-token"

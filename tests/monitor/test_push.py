@@ -22,7 +22,8 @@ from saleslake.errors import ConfigError
 from saleslake.lake import Lake
 from saleslake.monitor import push, tables, verified
 from saleslake.summary import Summary
-from tools.prometheus_stack import Pushgateway, free_port
+from tools.processes import free_port
+from tools.prometheus_stack import Pushgateway
 
 Make = Callable[[str], Settings]
 SOURCES = '[sources.users]\nentity = "users"\nformat = "csv"\npath = "u.csv"\n'

@@ -25,7 +25,7 @@ from tests.monitor.dashboards import load, queries, values_of
 from tests.monitor.scene import PASSWORD, TOKEN, Scene, scene, until
 from tests.stream_support import order, put
 from tools.postgres_server import PostgresServer
-from tools.prometheus_stack import HOST, free_port
+from tools.processes import HOST, free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from saleslake.config import Monitoring
 from saleslake.monitor.stream import served
-from tools.prometheus_stack import free_port
+from tools.processes import free_port
 
 FIGURES: dict[str, Any] = {
     "run_id": "r1",
