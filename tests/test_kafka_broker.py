@@ -10,6 +10,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaTimeoutError, UnknownTopicOrPartitionError
 
+from saleslake.errors import SaleslakeError
+from saleslake.simulator.kafka_target import KafkaTarget
 from tools.kafka_broker import KafkaBroker, KafkaBrokerError, main
 
 ORDERS = [(b"order-1", b'{"n": 1}'), (b"order-2", b'{"n": 2}'), (b"order-1", b'{"n": 3}'), (None, b"no key")]
@@ -44,6 +46,11 @@ def test_a_topic_that_nobody_made_is_an_error_not_a_new_topic(broker: KafkaBroke
         with pytest.raises(UnknownTopicOrPartitionError):
             admin.delete_topics(["ordres"])
         assert "ordres" not in admin.list_topics()
+
+
+def test_the_simulator_names_a_topic_that_is_not_there(broker: KafkaBroker) -> None:
+    with pytest.raises(SaleslakeError, match=r"^Kafka at 127.0.0.1:\d+ has no topic nowhere: create it first$"):
+        KafkaTarget(broker.bootstrap, "nowhere", {}, connect_seconds=5).open()
 
 
 def test_after_a_stop_or_a_crash_the_messages_are_there_at_the_same_address(broker: KafkaBroker) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.harness import POINTS, Outcome, killed_at, uninterrupted
+from tools.kafka_broker import KafkaBroker
 
 
 def main() -> int:
@@ -29,7 +30,7 @@ def main() -> int:
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         for source in args.sources.split(","):
-            kafka = _broker(stack, Path(folder)) if source == "kafka" else ""
+            kafka = stack.enter_context(KafkaBroker(Path(folder) / "kafka")) if source == "kafka" else None
             wanted = uninterrupted(Path(folder) / f"{source}-whole", source, args.seed, args.events, kafka, args.parts)
             for number, point in enumerate(p for p in POINTS[source] if args.points in p):
                 started = time.monotonic()
@@ -42,12 +43,6 @@ def main() -> int:
         table.add_row(outcome.point, outcome.source, outcome.word)
     out.print(table)
     return 1 if any(outcome.problem or not outcome.killed for outcome in outcomes) else 0
-
-
-def _broker(stack: ExitStack, folder: Path) -> str:
-    from tools.kafka_broker import KafkaBroker
-
-    return str(stack.enter_context(KafkaBroker(folder / "kafka")).bootstrap)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from saleslake.generate import generate
 from saleslake.lake import Lake
 from saleslake.serve.duck import connect, tables
 from tests.stream_support import CONFIG
+from tools.kafka_broker import KafkaBroker
 
 LINEAGE = ("record_id", "run_id", "landed_at", "file", "ordinal", "first_seen")
 NOT_COMPARED = ("gold.sales_by_minute",)
@@ -56,6 +57,8 @@ POINTS = {
 }  # fmt: skip
 POINTS["kafka"] = tuple(point for point in POINTS["files"] if not point.startswith("after_landing"))
 
+PARTITIONS = 3
+"""Of each topic: offsets of several partitions come in one micro-batch."""
 PATIENCE_SECONDS = 900
 """A run takes half a minute on an idle machine, and ten times that on a busy one."""
 TIMED_OUT = 124
@@ -91,12 +94,13 @@ def contents(lake: Lake, leave_out: tuple[str, ...] = ()) -> dict[str, list[tupl
 class House:
     """A lakehouse in a folder and the command that feeds it."""
 
-    def __init__(self, folder: Path, source: str, kafka: str = ""):
+    def __init__(self, folder: Path, source: str, kafka: KafkaBroker | None = None):
         self.folder, self.source = folder, source
         folder.mkdir(parents=True)
         text = BATCH_CONFIG if source == "batch" else CONFIG + "max_files_per_trigger = 2\n"
-        if source == "kafka":
-            text += f'[stream.kafka]\nbootstrap_servers = "{kafka}"\ntopics = "{folder.name}"\nmax_offsets_per_trigger = 120\n'
+        if kafka is not None:
+            kafka.create_topic(folder.name, PARTITIONS)
+            text += f'[stream.kafka]\nbootstrap_servers = "{kafka.bootstrap}"\ntopics = "{folder.name}"\nmax_offsets_per_trigger = 120\n'
         self.config = folder / "saleslake.toml"
         self.config.write_text('[paths]\nroot = "."\ndata = "data"\n[run]\nlock_timeout_seconds = 60\n' + text)
 
@@ -144,11 +148,12 @@ def feed(house: House, seed: int, events: int, part: int) -> None:
         *("--truth", str(house.folder / f"truth-{part}.json"), "--malformed", "0.05", "--corrected", "0.1"),
         *(("--events-per-file", "60") if house.source == "files" else ()),
     ]
-    subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"simulate ended with {done.returncode}: {done.stderr.strip()[-300:]}"
 
 
 def uninterrupted(
-    folder: Path, source: str, seed: int, events: int, kafka: str = "", parts: int = 2
+    folder: Path, source: str, seed: int, events: int, kafka: KafkaBroker | None = None, parts: int = 2
 ) -> dict[str, list[tuple[Any, ...]]]:
     """The tables of a run nobody killed."""
     house = House(folder, source, kafka)
@@ -166,7 +171,7 @@ def killed_at(
     seed: int,
     events: int,
     wanted: dict[str, list[tuple[Any, ...]]],
-    kafka: str = "",
+    kafka: KafkaBroker | None = None,
     parts: int = 2,
 ) -> Outcome:
     """Kill the first run at the point, and start it again; then a second part of the input, killed there as well."""

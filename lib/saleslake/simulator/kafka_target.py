@@ -44,13 +44,20 @@ class KafkaTarget:
                 delivery_timeout_ms=int(DELIVER_SECONDS * 1000),
                 **self._settings,
             )
-            known = self._producer.partitions_for(self._topic)
+            known = self._partitions()
         except (self._library.errors.KafkaError, OSError, ValueError, TypeError, AssertionError) as e:
             self._abandon()
             raise self._failed(e) from None
         if not known:
             self._abandon()
             raise SaleslakeError(f"Kafka at {self._servers} has no topic {self._topic}: create it first")
+
+    def _partitions(self) -> set[int]:
+        """Of the topic; none if it is not there, which the library tells by waiting in vain."""
+        try:
+            return set(self._producer.partitions_for(self._topic) or ())
+        except self._library.errors.KafkaTimeoutError:
+            return set()
 
     def send(self, event: Event) -> None:
         try:
