@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import faults
+from saleslake import faults, few
 from saleslake.lake import Lake
 from saleslake.landing import Unit, from_micros, iso
 from saleslake.table import DATE, LONG, STRING, TIMESTAMP, Column, Table
@@ -166,11 +166,25 @@ class Staging:
 
     def add_control(self, control: Control, source: str, run_id: str) -> None:
         """Stage the control row of the commit, in a file of its own so that readers of state find it by statistics."""
+        pq.write_table(self._control(control, source, run_id), self.folder / "control.parquet")
+
+    def control_row(self, control: Control, source: str, run_id: str) -> pa.Table:
+        """The control row of the commit as bronze holds it, but for the clock of the stream."""
+        row = self._control(control, source, run_id)
+        raw, unit, ordinal = (row.column(name)[0].as_py() for name in ("raw", "unit", "ordinal"))
+        added = {
+            "record_id": pa.array([f"{unit}#{ordinal}"]),
+            "content_hash": pa.array([content_hash(raw)]),
+            "landed_date": pa.array([control.landed_at.astimezone(timezone.utc).date()]),
+        }
+        for name, column in added.items():
+            row = row.append_column(name, column)
+        return row
+
+    def _control(self, control: Control, source: str, run_id: str) -> pa.Table:
         one = pa.RecordBatch.from_pydict({"ordinal": [0], "raw": [control.json()], "header": [None], "defect": [None]})
-        table = self._frame(
-            one, "window", f"{source}/{run_id}/window-{iso(control.landed_at)}", "", source, run_id, control.landed_at
-        )
-        pq.write_table(table, self.folder / "control.parquet")
+        unit = f"{source}/{run_id}/window-{iso(control.landed_at)}"
+        return self._frame(one, "window", unit, "", source, run_id, control.landed_at)
 
     def close(self) -> None:
         if self._writer:
@@ -209,8 +223,13 @@ def append(lake: Lake, source: str, staging: Staging) -> None:
             frame = with_identity(lake.spark.read.parquet(str(staging.folder / name))).select(*table.select())
             frames.append(frame.coalesce(1) if repartition else frame)
     rows = frames[0] if len(frames) == 1 else frames[0].unionByName(frames[1])
+    is_few = few.applies(lake, staging.rows)
+    collected = rows.toArrow() if is_few else None
     faults.reached("before_bronze")
-    lake.append(table, rows)
+    if collected is not None:
+        few.append(lake, table, collected)
+    else:
+        lake.append(table, rows)
     faults.reached("after_bronze")
 
 

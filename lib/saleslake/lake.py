@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 from deltalake import DeltaTable as ReadOnlyTable
 from deltalake.exceptions import DeltaError
 
@@ -159,11 +160,19 @@ class Lake:
         self, sql: str, parameters: dict[str, object] | None = None, **tables: Table
     ) -> duckdb.DuckDBPyConnection:
         """Run SQL over Delta tables in DuckDB, each under the name of its keyword."""
-        connection = duckdb.connect()
-        connection.execute("set timezone = 'UTC'")
+        connection = self.duck()
         for name, table in tables.items():
             connection.register(name, self.snapshot(table).to_pyarrow_dataset())
         return connection.execute(sql, parameters or {})
+
+    @staticmethod
+    def duck(**rows: pa.Table) -> duckdb.DuckDBPyConnection:
+        """DuckDB, with Arrow tables under the names of their keywords."""
+        connection = duckdb.connect()
+        connection.execute("set timezone = 'UTC'")
+        for name, table in rows.items():
+            connection.register(name, table)
+        return connection
 
     # --- with Spark --------------------------------------------------------------------------------
 

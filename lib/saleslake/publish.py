@@ -41,7 +41,7 @@ _CONFLICTS = (
     conflicts.MetadataChangedException,
 )
 """Delta's classes of conflict have no common base in Python."""
-_one_at_a_time = threading.Lock()
+one_at_a_time = threading.Lock()
 """Quarantine is one table for all entities, whose threads publish side by side."""
 _turns: dict[str, threading.Lock] = {}
 """By table: threads of one run share the silver lock, and two of them may bring sources of one entity."""
@@ -61,12 +61,26 @@ class Outcome:
     deleted: int = 0
     dates: set[date] = field(default_factory=set)
 
+    def count(self, reasons: list[str], warnings: list[str], records: int) -> None:
+        """Count so many records with these reasons and warnings."""
+        self.records += records
+        if reasons:
+            self.quarantined += records
+            self.reasons.update(dict.fromkeys(reasons, records))
+        else:
+            self.warnings.update(dict.fromkeys(warnings, records))
+
     def add(self, other: Outcome) -> None:
         for name in ("records", "applied", "duplicate", "superseded", "quarantined", "deleted"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.reasons += other.reasons
         self.warnings += other.warnings
         self.dates |= other.dates
+
+
+def turn(lake: Lake, table: Table) -> threading.Lock:
+    """To be held while the table is looked up and written, within the lock of silver."""
+    return _turns.setdefault(lake.path(table), threading.Lock())
 
 
 def order_of(prefix: str = "") -> Column:
@@ -86,7 +100,7 @@ def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataF
     if lake.settings.silver_writers == "conflict":
         return _publish_at_once(lake, entity, cleaned, outcome, current_files)
     # The turn is inside the lock, or a thread could wait for the lock with the turn in hand.
-    with lake.lock("silver"), _turns.setdefault(lake.path(entity.table), threading.Lock()):
+    with lake.lock("silver"), turn(lake, entity.table):
         return _publish_counted(lake, entity, cleaned, outcome, current_files)
 
 
@@ -131,12 +145,7 @@ def _counted(cleaned: DataFrame) -> Outcome:
     """Counts of the batch, in one pass; this is also what fills the cache."""
     outcome = Outcome()
     for row in cleaned.groupBy("reasons", "warnings").count().collect():
-        outcome.records += row["count"]
-        if row["reasons"]:
-            outcome.quarantined += row["count"]
-            outcome.reasons.update(dict.fromkeys(row["reasons"], row["count"]))
-        else:
-            outcome.warnings.update(dict.fromkeys(row["warnings"], row["count"]))
+        outcome.count(row["reasons"], row["warnings"], row["count"])
     return outcome
 
 
@@ -148,11 +157,11 @@ def insert_rejected(lake: Lake, entity: Entity, cleaned: DataFrame) -> None:
     if lake.settings.silver_writers == "conflict":
         # Reading all ids in the same transaction is what makes Delta see another's insert of one of them.
         # Threads of this process need not find out by losing.
-        with _one_at_a_time:
+        with one_at_a_time:
             merge = lake.delta(table).alias("t").merge(rows.coalesce(1).alias("s"), "t.record_id = s.record_id")
             merge.whenNotMatchedInsertAll().execute()
         return
-    with _one_at_a_time:
+    with one_at_a_time:
         unknown = _unknown(lake, table, rows)
         if unknown is not None:
             lake.append(table, unknown.coalesce(1))

@@ -80,6 +80,8 @@ class Table:
             **self.properties,
             **{f"delta.constraints.{name}": condition for name, condition in self.constraints.items()},
             "delta.dataSkippingStatsColumns": ",".join(skipping),
+            # Spark's default, and a tenth of delta-rs': who opens a table replays its log from the last checkpoint on.
+            "delta.checkpointInterval": "10",
         }
 
     @property

@@ -115,20 +115,18 @@ def _with_price(lines: DataFrame, prices: DataFrame) -> DataFrame:
     return joined.withColumn("base_price", F.when(same_currency, F.col("_price"))).drop("_price", "_currency")
 
 
-def transaction_key() -> list[SparkColumn]:
-    """order_id, line_number and line_file of a row of silver.transactions."""
-    by_line = F.col("keyed_by_line")
-    return [
-        F.col("transaction_id").alias("order_id"),
-        F.when(by_line, F.col("ordinal")).otherwise(1).cast(INT).alias("line_number"),
-        F.when(by_line, F.col("file")).otherwise("").alias("line_file"),
-    ]
+TRANSACTION_KEY = {
+    "order_id": "transaction_id",
+    "line_number": "CAST(CASE WHEN keyed_by_line THEN ordinal ELSE 1 END AS INT)",
+    "line_file": "CASE WHEN keyed_by_line THEN file ELSE '' END",
+}
+"""The key of a transaction's line, of a row of silver.transactions; SQL that Spark and DuckDB both read."""
 
 
 def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
     lines = transactions.select(
         F.lit("transactions").alias("source_system"),
-        *transaction_key(),
+        *[F.expr(sql).alias(name) for name, sql in TRANSACTION_KEY.items()],
         or_unknown(F.col("customer_id")).alias("user_id"),
         or_unknown(F.col("product_id")).alias("sku"),
         "quantity",

@@ -14,7 +14,7 @@ import structlog
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import faults
+from saleslake import faults, few
 from saleslake.changes import Change, change_since
 from saleslake.fingerprint import gold_fingerprint
 from saleslake.gold import (
@@ -29,6 +29,7 @@ from saleslake.gold import (
     product_revenue,
 )
 from saleslake.gold.sync import Written, date_in, overwrite, sync_changed, sync_dates, sync_keys
+from saleslake.gold.sync_few import Scope, sync_few
 from saleslake.gold.touched import Touched, touched
 from saleslake.gold.unknown import UNKNOWN
 from saleslake.lake import Lake
@@ -55,6 +56,16 @@ TABLES: dict[str, Table] = {
 
 INPUTS = {module.TABLE.name: module.TABLE for module in (orders, transactions, users, products, stock)}
 """Every silver table that gold is made of, by name."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys that a step computes its table for."""
+
+    frame: DataFrame
+    """One column, named like the table's key."""
+    values: set[str] | None
+    """The same in memory; None: too many."""
 
 
 @dataclass
@@ -120,30 +131,33 @@ class _Refresh:
     ):
         self.lake, self.inputs, self.changes, self.broken, self.say = lake, inputs, changes, broken, say
         self._products_stay = False
+        stored = sum(lake.snapshot(table, inputs.pins[name][1]).count() for name, table in INPUTS.items())
+        self._all_is_few = few.applies(lake, stored)
 
     def run(self) -> list[Written]:
         sales_changed = bool({"orders", "transactions"} & self.changes.keys())
         self.touched = self._touched()
         dates = self.touched.dates if self.touched else self._dirty_dates()
         written: list[Written] = []
-        try:
-            for stage in self._stages(dates, sales_changed):
-                steps = [
-                    partial(self._say_and_do, table, step)
-                    for table, needed, step in stage
-                    if needed or table.full_name in self.broken
-                ]
-                written += side_by_side(steps)
-        finally:
-            if self.touched:
-                self.touched.release()
+        for stage in self._stages(dates, sales_changed):
+            steps = [
+                partial(self._say_and_do, table, step)
+                for table, needed, step in stage
+                if needed or table.full_name in self.broken
+            ]
+            written += side_by_side(steps)
         return written
 
     def _touched(self) -> Touched | None:
         """The changed sales one by one, where they are known, are few, and gold is sound enough to be told only them."""
         if self.broken or ("products" in self.changes and self._dates_at_changed_prices(self.changes["products"])):
             return None
-        return touched(self.changes, {name: self.inputs.silver(name).limit(0) for name in ("orders", "transactions")})
+        return touched(self.changes)
+
+    def _is_few(self, scope_is_known: bool) -> bool:
+        """Whether the rows that a step compares are few: all there are, or those of a small change."""
+        of_change = scope_is_known and self.touched is not None and few.applies(self.lake, self.touched.rows)
+        return self._all_is_few or of_change
 
     def _say_and_do(self, table: Table, step: Callable[[], Written]) -> Written:
         self.say(table.full_name)
@@ -227,8 +241,9 @@ class _Refresh:
     ) -> Written:
         if table.full_name in self.broken and self.lake.exists(table):
             return overwrite(self.lake, table, build(None))
-        if table.full_name in self.broken:
-            return sync_dates(self.lake, table, build(None), None, laid_by_date)
+        dates = None if table.full_name in self.broken else dates
+        if self._is_few(dates is not None):
+            return sync_few(self.lake, table, build(dates).toArrow(), Scope(dates))
         return sync_dates(self.lake, table, build(dates), dates, laid_by_date)
 
     def _sales_lie_by_date(self) -> bool:
@@ -238,10 +253,15 @@ class _Refresh:
         files = sum(len(snapshot.file_uris()) for snapshot in snapshots)
         return files <= 1.5 * sum(len(snapshot.partitions()) for snapshot in snapshots)
 
-    def _by_key(self, table: Table, expected: DataFrame, scope: DataFrame | None = None) -> Written:
+    def _by_key(self, table: Table, expected: DataFrame, keys: Keys | None = None, is_small: bool = False) -> Written:
+        """`keys`: those computed; None: all. `is_small`: the table always is."""
         if table.full_name in self.broken and self.lake.exists(table):
             return overwrite(self.lake, table, expected)
-        return sync_keys(self.lake, table, expected, scope)
+        known = keys is not None and keys.values is not None
+        if self._is_few(known or is_small):
+            scope = Scope.of_keys(table.keys[0], keys.values) if keys and keys.values is not None else Scope()
+            return sync_few(self.lake, table, expected.toArrow(), scope)
+        return sync_keys(self.lake, table, expected, keys.frame if keys else None)
 
     def _fact(self, dates: set[date] | None) -> DataFrame:
         fact = self.lake.read(fact_sales.TABLE)
@@ -255,8 +275,12 @@ class _Refresh:
         if found is None:
             return self._by_date(fact_sales.TABLE, self.inputs.fact, dates, self._sales_lie_by_date())
         rule = self.lake.settings.gold.missing_item_price
-        expected = fact_sales.build(found.orders, found.transactions, self.inputs.prices(), rule)
-        return sync_changed(self.lake, fact_sales.TABLE, expected, found.lines_of, found.dates, found.only_new)
+        orders_, sold = (few.frame(self.lake, rows) for rows in (found.orders, found.transactions))
+        expected = fact_sales.build(orders_, sold, self.inputs.prices(), rule)
+        if self._is_few(scope_is_known=True):
+            return sync_few(self.lake, fact_sales.TABLE, expected.toArrow(), found.lines)
+        of_changed = partial(found.lines_of, self.lake)
+        return sync_changed(self.lake, fact_sales.TABLE, expected, of_changed, found.dates, found.only_new)
 
     def _sync_dim_order(self, dates: set[date] | None) -> Written:
         found = self.touched
@@ -264,9 +288,11 @@ class _Refresh:
             return self._by_date(dim_order.TABLE, self._dim_order, dates, self._sales_lie_by_date())
 
         def of_changed(stored: DataFrame) -> DataFrame:
-            return stored.join(F.broadcast(found.order_ids), "order_id", how="left_semi")
+            return stored.join(F.broadcast(few.frame(self.lake, found.order_ids)), "order_id", how="left_semi")
 
-        expected = dim_order.build(found.orders)
+        expected = dim_order.build(few.frame(self.lake, found.orders))
+        if self._is_few(scope_is_known=True):
+            return sync_few(self.lake, dim_order.TABLE, expected.toArrow(), found.headers)
         return sync_changed(self.lake, dim_order.TABLE, expected, of_changed, found.dates, found.only_new)
 
     def _sync_dim_date(self) -> Written:
@@ -277,7 +303,7 @@ class _Refresh:
             if {row[0] for row in there} == self._days_sold():
                 return Written(table.full_name)
         days = self.lake.spark.createDataFrame([(d,) for d in sorted(self._days_sold())], "date date")
-        return self._by_key(table, dim_date.build(days))
+        return self._by_key(table, dim_date.build(days), is_small=True)
 
     def _sync_dim_user(self) -> Written:
         users_, table = self.inputs.silver("users"), dim_user.TABLE
@@ -286,8 +312,9 @@ class _Refresh:
         scope = self._scope("user_id", {"users": "user_id"}, lambda found: found.customers)
         if scope is None:
             return self._by_key(table, dim_user.build(users_, self._sold("user_id")))
-        sold = scope if self._all_sold("users") else self._sold("user_id").join(scope, "user_id", how="left_semi")
-        return self._by_key(table, dim_user.build(users_.join(scope, "user_id", how="left_semi"), sold), scope)
+        of_scope = F.broadcast(scope.frame)
+        sold = scope.frame if self._all_sold("users") else self._sold("user_id").join(of_scope, "user_id", "left_semi")
+        return self._by_key(table, dim_user.build(users_.join(of_scope, "user_id", how="left_semi"), sold), scope)
 
     def _sync_dim_product(self) -> Written:
         table, catalogue = dim_product.TABLE, self.inputs.prices()
@@ -298,8 +325,9 @@ class _Refresh:
         scope = self._scope("sku", {"products": "sku"}, lambda found: found.skus)
         if scope is None:
             return self._by_key(table, dim_product.build(catalogue, sold))
-        sold = scope if self._all_sold("products") else sold.join(scope, "sku", how="left_semi")
-        return self._by_key(table, dim_product.build(catalogue.join(scope, "sku", how="left_semi"), sold), scope)
+        of_scope = F.broadcast(scope.frame)
+        sold = scope.frame if self._all_sold("products") else sold.join(of_scope, "sku", how="left_semi")
+        return self._by_key(table, dim_product.build(catalogue.join(of_scope, "sku", how="left_semi"), sold), scope)
 
     def _sync_inventory(self) -> Written:
         table, stock_ = inventory_valuation.TABLE, self.inputs.silver("stock")
@@ -309,24 +337,28 @@ class _Refresh:
         scope = self._scope("sku", {"products": "sku", "stock": "product_id"}, lambda found: found.skus)
         if scope is None:
             return self._by_key(table, inventory_valuation.build(products_, stock_, revenue))
-        stock_ = stock_.join(scope, F.col("product_id") == F.col("sku"), how="left_semi")
-        mine = [frame.join(scope, "sku", how="left_semi") for frame in (products_, revenue)]
+        of_scope = F.broadcast(scope.frame)
+        stock_ = stock_.join(of_scope, F.col("product_id") == F.col("sku"), how="left_semi")
+        mine = [frame.join(of_scope, "sku", how="left_semi") for frame in (products_, revenue)]
         return self._by_key(table, inventory_valuation.build(mine[0], stock_, mine[1]), scope)
 
-    def _scope(self, name: str, inputs: dict[str, str], of: Callable[[Touched], DataFrame]) -> DataFrame | None:
+    def _scope(self, name: str, inputs: dict[str, str], of: Callable[[Touched], set[str]]) -> Keys | None:
         """Keys, as `name`, that changed sales or a changed input table concern, the unknown one among them; None: all."""
         if self.touched is None:
             return None
-        scope = of(self.touched).unionByName(self.lake.spark.createDataFrame([(UNKNOWN,)], f"{name} string"))
+        of_sales = of(self.touched) | {UNKNOWN}
+        values: set[str] | None = of_sales
+        frames = [few.values_of(self.lake, of_sales, name)]
         for table, column in inputs.items():
             if table in self.changes:
-                keys = self.changes[table].keys(column, name)
+                keys, known = self.changes[table].keys(column, name), self.changes[table].few_keys(column)
                 if keys is None:
                     return None
-                scope = scope.unionByName(keys)
-        return F.broadcast(scope.distinct())
+                frames.append(keys)
+                values = values | known if values is not None and known is not None else None
+        return Keys(reduce(DataFrame.unionByName, frames).distinct(), values)
 
-    def _is_out_of_reach(self, table: Table, input_: str, of: Callable[[Touched], tuple[DataFrame, DataFrame]]) -> bool:
+    def _is_out_of_reach(self, table: Table, input_: str, of: Callable[[Touched], tuple[set[str], set[str]]]) -> bool:
         """Whether the changed sales leave a dimension as it is, told without Spark."""
         if self.touched is None or input_ in self.changes:
             return False
@@ -341,20 +373,19 @@ class _Refresh:
         table, columns = customer_purchase_frequency.TABLE, {"orders": "user_id", "transactions": "customer_id"}
         fact = self.lake.read(fact_sales.TABLE)
         if self.touched is not None:
-            customers = self.touched.customers.persist()
+            values: set[str] | None = self.touched.customers
+            customers = few.values_of(self.lake, self.touched.customers, "user_id")
         else:
+            values = None
             found = [self.changes[n].keys(c, "user_id") for n, c in columns.items() if n in self.changes]
             known = [keys for keys in found if keys is not None]
             if table.full_name in self.broken or len(known) < len(found):
                 return self._by_key(table, customer_purchase_frequency.build(fact))
             if not known:
                 return Written(table.full_name)
-            customers = reduce(DataFrame.unionByName, known).distinct().persist()
-        try:
-            mine = fact.join(F.broadcast(customers), "user_id", how="left_semi")
-            return self._by_key(table, customer_purchase_frequency.build(mine), customers)
-        finally:
-            customers.unpersist()
+            customers = reduce(DataFrame.unionByName, known).distinct()
+        mine = fact.join(F.broadcast(customers), "user_id", how="left_semi")
+        return self._by_key(table, customer_purchase_frequency.build(mine), Keys(customers, values))
 
     def _sold(self, column: str) -> DataFrame:
         """Users of all facts and orders."""

@@ -1,6 +1,6 @@
 """What a change of silver's sales touches in gold: keys, dates, customers and skus, from the change feeds alone.
 
-A micro-batch changes a few thousand orders of tables that hold millions: everything here is sized by the change.
+A micro-batch changes a few thousand orders of tables that hold millions: everything here is sized by the change, and in memory.
 """
 
 from __future__ import annotations
@@ -8,134 +8,130 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import DataFrame, Window
+import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake.changes import Change
-from saleslake.gold.fact_sales import transaction_key
+from saleslake import few
+from saleslake.changes import MOST_ROWS, Change
+from saleslake.gold.fact_sales import TRANSACTION_KEY
+from saleslake.gold.sync_few import Scope
 from saleslake.lake import Lake
 from saleslake.silver import orders, transactions
 from saleslake.table import Table
 
-_MOST_LOOKED_UP = 20_000
-_MOST_KEYS = 200_000
-"""More changed orders than this, and whole dates are compared instead."""
+_SALES = {"orders": orders.TABLE, "transactions": transactions.TABLE}
+_CUSTOMERS = (
+    "select user_id from {0} where user_id is not null union select customer_id from {1} where customer_id is not null"
+)
+_SKUS = """select line.sku from (select unnest(items) as line from {0}) where line.sku is not null
+    union select product_id from {1} where product_id is not null"""
 
 
 @dataclass
 class Touched:
     """The changed sales. `orders`, `transactions`: rows of silver as they are now, of the changed keys only."""
 
-    orders: DataFrame
-    transactions: DataFrame
-    order_ids: DataFrame
+    orders: pa.Table
+    transactions: pa.Table
+    order_ids: pa.Table
     """Grain: order_id of every changed order."""
-    transaction_keys: DataFrame
+    transaction_keys: pa.Table
     """Grain: (order_id, line_number, line_file) of every changed transaction, as fact_sales has them."""
-    customers: DataFrame
-    """Grain: user_id of every changed sale, before and after; the unknown customer left out."""
-    customers_sold: DataFrame
+    customers: set[str]
+    """user_id of every changed sale, before and after; the unknown customer left out."""
+    customers_sold: set[str]
     """Those of them after."""
-    skus: DataFrame
-    """Grain: sku of every changed line, before and after."""
-    skus_sold: DataFrame
+    skus: set[str]
+    """sku of every changed line, before and after."""
+    skus_sold: set[str]
     dates: set[date]
     """Dates of every changed sale, before and after."""
+    rows: int
+    """Rows of the change feeds."""
     only_new: bool
     """Whether nothing was there before: no row of silver was updated or deleted."""
-    cached: tuple[DataFrame, ...]
 
-    def lines_of(self, fact: DataFrame) -> DataFrame:
+    @property
+    def lines(self) -> Scope:
+        """The same lines, for `sync_few`."""
+        where = f"""(source_system = 'orders' and order_id in (select order_id from order_ids)) or (source_system = 'transactions'
+            and ({", ".join(TRANSACTION_KEY)}) in (select ({", ".join(TRANSACTION_KEY)}) from transaction_keys))"""
+        return Scope(self.dates, where, {"order_ids": self.order_ids, "transaction_keys": self.transaction_keys})
+
+    @property
+    def headers(self) -> Scope:
+        """The rows in dim_order of the changed orders."""
+        return Scope(self.dates, "order_id in (select order_id from order_ids)", {"order_ids": self.order_ids})
+
+    def lines_of(self, lake: Lake, fact: DataFrame) -> DataFrame:
         """The lines in fact_sales of the changed sales, whatever they were."""
-        of_orders = fact.where("source_system = 'orders'").join(
-            F.broadcast(self.order_ids), "order_id", how="left_semi"
-        )
-        keys = list(self.transaction_keys.columns)
+        ids, keys = F.broadcast(few.frame(lake, self.order_ids)), F.broadcast(few.frame(lake, self.transaction_keys))
+        of_orders = fact.where("source_system = 'orders'").join(ids, "order_id", how="left_semi")
         of_transactions = fact.where("source_system = 'transactions'")
-        of_transactions = of_transactions.join(F.broadcast(self.transaction_keys), keys, how="left_semi")
+        of_transactions = of_transactions.join(keys, list(TRANSACTION_KEY), how="left_semi")
         columns = fact.columns
         return of_orders.select(*columns).unionByName(of_transactions.select(*columns))
 
-    def reaches(self, lake: Lake, dimension: Table, keys: DataFrame, sold: DataFrame) -> bool:
+    @staticmethod
+    def reaches(lake: Lake, dimension: Table, keys: set[str], sold: set[str]) -> bool:
         """Whether a dimension may change by these sales: a key it lacks, or an inferred one that may have lost its last sale.
 
         `keys`: of the sales before and after; `sold`: those after.
         """
         key = dimension.keys[0]
-        rows = keys.join(F.broadcast(sold.withColumn("_sold", F.lit(True))), key, how="left").limit(_MOST_LOOKED_UP + 1)
-        found = {row[key]: bool(row["_sold"]) for row in rows.collect()}
-        if len(found) > _MOST_LOOKED_UP:
-            return True
         sql = f"select {key}, is_inferred from t where {key} in (select unnest($keys))"
-        there = dict(lake.query(sql, {"keys": list(found)}, t=dimension).fetchall())
-        return any(name not in there or (there[name] and not is_sold) for name, is_sold in found.items())
-
-    def release(self) -> None:
-        for frame in self.cached:
-            frame.unpersist()
+        there = dict(lake.query(sql, {"keys": sorted(keys)}, t=dimension).fetchall())
+        return any(name not in there or (there[name] and name not in sold) for name in keys)
 
 
-def touched(changes: dict[str, Change], empty: dict[str, DataFrame]) -> Touched | None:
-    """What the changes of orders and transactions touch; None where it is not known or so much that whole dates pay.
-
-    `empty`: frames of silver.orders and silver.transactions without rows, for one that did not change.
-    """
-    feeds: dict[str, DataFrame] = {}
-    for name in ("orders", "transactions"):
-        change = changes.get(name)
-        if change is not None and change.feed is None:
+def touched(changes: dict[str, Change]) -> Touched | None:
+    """What the changes of orders and transactions touch; None where it is not known or so much that whole dates pay."""
+    feeds = {name: few.empty(table) for name, table in _SALES.items()}
+    kinds: set[str] = set()
+    for name in _SALES.keys() & changes.keys():
+        rows = changes[name].rows
+        if rows is None:
             return None
-        if change is not None and change.feed is not None:
-            feeds[name] = change.feed.persist()
-    cached = tuple(feeds.values())
-    dates: set[date] = set()
-    rows, only_new = 0, True
-    for feed in feeds.values():
-        for kind, count, found in feed.groupBy("_change_type").agg(F.count("*"), F.collect_set("date")).collect():
-            rows += count
-            dates |= set(found)
-            only_new = only_new and kind == "insert"
-    if rows > _MOST_KEYS:
-        for frame in cached:
-            frame.unpersist()
+        feeds[name] = rows
+        kinds |= set(rows.column("_change_type").unique().to_pylist())
+    count = sum(feed.num_rows for feed in feeds.values())
+    if count > MOST_ROWS:
         return None
-    after = {**empty, **{name: _as_it_is(feed, name, only_new) for name, feed in feeds.items()}}
-    changed = {**empty, **feeds}
-    sold = changed["transactions"]
-    return Touched(
-        orders=after["orders"],
-        transactions=after["transactions"],
-        order_ids=changed["orders"].select("order_id").distinct(),
-        transaction_keys=sold.select(*transaction_key()).distinct(),
-        customers=_customers(changed["orders"], sold),
-        customers_sold=_customers(after["orders"], after["transactions"]),
-        skus=_skus(changed["orders"], sold),
-        skus_sold=_skus(after["orders"], after["transactions"]),
-        dates=dates,
-        only_new=only_new,
-        cached=cached,
-    )
+    only_new = kinds <= {"insert"}
+    after = {name: feed if only_new else _as_it_is(feed, _SALES[name]) for name, feed in feeds.items()}
+    with Lake.duck(
+        orders=feeds["orders"], sold=feeds["transactions"], orders_now=after["orders"], sold_now=after["transactions"]
+    ) as connection:
+
+        def texts(sql: str, *tables: str) -> set[str]:
+            return {row[0] for row in connection.execute(sql.format(*tables)).fetchall()}
+
+        key = ", ".join(f"{sql} as {name}" for name, sql in TRANSACTION_KEY.items())
+        return Touched(
+            orders=after["orders"].select(orders.TABLE.column_names),
+            transactions=after["transactions"].select(transactions.TABLE.column_names),
+            order_ids=connection.execute("select distinct order_id from orders").to_arrow_table(),
+            transaction_keys=connection.execute(f"select distinct {key} from sold").to_arrow_table(),
+            customers=texts(_CUSTOMERS, "orders", "sold"),
+            customers_sold=texts(_CUSTOMERS, "orders_now", "sold_now"),
+            skus=texts(_SKUS, "orders", "sold"),
+            skus_sold=texts(_SKUS, "orders_now", "sold_now"),
+            dates={day for feed in feeds.values() for day in feed.column("date").unique().to_pylist()},
+            rows=count,
+            only_new=only_new,
+        )
 
 
-def _customers(orders_: DataFrame, sold: DataFrame) -> DataFrame:
-    both = orders_.select("user_id").unionByName(sold.select(F.col("customer_id").alias("user_id")))
-    return both.where(F.col("user_id").isNotNull()).distinct()
-
-
-def _skus(orders_: DataFrame, sold: DataFrame) -> DataFrame:
-    of_lines = orders_.select(F.explode("items.sku").alias("sku"))
-    both = of_lines.unionByName(sold.select(F.col("product_id").alias("sku")))
-    return both.where(F.col("sku").isNotNull()).distinct()
-
-
-def _as_it_is(feed: DataFrame, name: str, only_new: bool) -> DataFrame:
+def _as_it_is(feed: pa.Table, table: Table) -> pa.Table:
     """The rows that the changes ended in. Grain: the table's key."""
-    table = {"orders": orders.TABLE, "transactions": transactions.TABLE}[name]
-    if only_new:
-        return feed.select(*table.column_names)
+    if feed.num_rows == 0:
+        return feed
     # Within one commit an update has both images, and only the later one counts; a delete has one.
-    newest = Window.partitionBy(*table.keys).orderBy(
-        F.col("_commit_version").desc(), (F.col("_change_type") != "update_preimage").desc()
-    )
-    last = feed.withColumn("_place", F.row_number().over(newest)).where("_place = 1")
-    return last.where(F.col("_change_type").isin("insert", "update_postimage")).select(*table.column_names)
+    sql = f"""
+        select _row from (select _row, _change_type, row_number() over (partition by {", ".join(table.keys)}
+            order by _commit_version desc, _change_type <> 'update_preimage' desc) as place from feed)
+        where place = 1 and _change_type in ('insert', 'update_postimage') order by _row"""
+    narrow = feed.select([*table.keys, "_change_type", "_commit_version"])
+    with Lake.duck(feed=narrow.append_column("_row", pa.array(range(feed.num_rows), pa.int64()))) as connection:
+        return feed.take([row[0] for row in connection.execute(sql).fetchall()])

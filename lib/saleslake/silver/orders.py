@@ -55,7 +55,7 @@ TABLE = Table(
     partition_by=("date",),
     constraints={
         "key_given": "order_id <> ''",
-        "currency_code": "currency RLIKE '^[A-Z]{3}$'",
+        "currency_code": "regexp_like(currency, '^[A-Z]{3}$')",
         "date_of_creation": "date = CAST(created_at AS DATE)",
     },
     properties=CDF,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -29,7 +30,7 @@ TABLE = Table(
         Column("run_id", STRING, "run that landed it", nullable=False),
     ),
     partition_by=("entity",),
-    constraints={"has_a_reason": "size(reasons) > 0"},
+    constraints={"has_a_reason": "cardinality(reasons) > 0"},
 )
 
 
@@ -37,3 +38,9 @@ def rejected(cleaned: DataFrame, entity: str) -> DataFrame:
     """Grain: one row a rejected record. Takes a cleaned frame of `entity`."""
     bad = cleaned.where(F.size("reasons") > 0)
     return bad.withColumns({"entity": F.lit(entity), "first_seen": F.col("landed_at")}).select(*TABLE.select())
+
+
+def rejected_rows(rejected: pa.Table, entity: str) -> pa.Table:
+    """The same for rejected records as Arrow rows."""
+    named = rejected.append_column("entity", pa.repeat(pa.scalar(entity), rejected.num_rows))
+    return named.append_column("first_seen", rejected.column("landed_at")).select(TABLE.column_names)

@@ -16,10 +16,11 @@ import structlog
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import bronze, faults
+from saleslake import bronze, faults, few
 from saleslake.changes import change_since
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish, replace
+from saleslake.publish_few import publish_few
 from saleslake.silver.reading import LINEAGE, read_records
 from saleslake.silver.registry import ENTITIES
 from saleslake.state import Pin, State
@@ -38,31 +39,39 @@ def catch_up(lake: Lake, source: str) -> Outcome:
     if lake.snapshot(table, now[1]).count() == 0:
         note_progress(lake, {source: now})
         return Outcome()
-    if change.feed is None:
+    feed = change.feed
+    if feed is None:
         rows = bronze.rows(lake, source, now[1])
     else:
-        rows = change.feed.where(F.col("_change_type") == "insert").select(*table.column_names)
+        rows = feed.where(F.col("_change_type") == "insert").select(*table.column_names)
         rows = bronze.of_source(lake, source, rows)
-    outcome = decide(lake, source, rows, _is_many(lake, source, seen if change.feed else None, now))
+    outcome = decide(lake, source, rows, _new_records(lake, source, seen if change.is_known else None, now))
     # After the writes: a run that ends in between decides the same records again, and writes nothing twice.
     note_progress(lake, {source: now})
     return outcome
 
 
-def decide(lake: Lake, source: str, batch: DataFrame, many: bool = True) -> Outcome:
-    """Clean and publish some of bronze.<source>'s rows. Safe to repeat. `many`: enough for the quick way to pay."""
+def decide(lake: Lake, source: str, batch: DataFrame, records: int) -> Outcome:
+    """Clean and publish some of bronze.<source>'s rows, about so many `records`. Safe to repeat."""
     settings = lake.settings.sources[source]
-    with cleaned_once(lake, source, batch, many) as frame:
+    if settings.key != "line":
+        return decide_together(lake, settings.entity, {source: batch}, records)
+    with cleaned_once(lake, source, batch, _is_many(lake, records)) as frame:
         outcome = publish(lake, ENTITIES[settings.entity], frame, touched_files(lake, source, batch))
     _log(source, settings.entity, outcome)
     return outcome
 
 
-def decide_together(lake: Lake, entity: str, batches: dict[str, DataFrame], many: bool = True) -> Outcome:
+def decide_together(lake: Lake, entity: str, batches: dict[str, DataFrame], records: int) -> Outcome:
     """`decide` for some rows of several sources of one entity, none of them keyed by line, in one publish."""
-    with ExitStack() as stack:
-        frames = [stack.enter_context(cleaned_once(lake, s, rows, many)) for s, rows in batches.items()]
-        outcome = publish(lake, ENTITIES[entity], reduce(DataFrame.unionByName, frames))
+    if few.applies(lake, records):
+        frames = [cleaned(lake, source, rows) for source, rows in batches.items()]
+        outcome = publish_few(lake, ENTITIES[entity], reduce(DataFrame.unionByName, frames).toArrow())
+    else:
+        with ExitStack() as stack:
+            many = _is_many(lake, records)
+            frames = [stack.enter_context(cleaned_once(lake, s, rows, many)) for s, rows in batches.items()]
+            outcome = publish(lake, ENTITIES[entity], reduce(DataFrame.unionByName, frames))
     _log(", ".join(batches), entity, outcome)
     return outcome
 
@@ -130,11 +139,16 @@ def _progress_of(lake: Lake, source: str) -> str:
     return f"{table}:{source}" if lake.settings.sources[source].is_stream else table
 
 
-def _is_many(lake: Lake, source: str, seen: Pin | None, now: Pin) -> bool:
-    """Whether enough has landed since silver last looked. Bronze is append-only, so its counts tell."""
+def _is_many(lake: Lake, records: int) -> bool:
+    """Whether so many are enough for the quick way of cleaning to pay."""
+    return records >= lake.settings.run.quick_from_records
+
+
+def _new_records(lake: Lake, source: str, seen: Pin | None, now: Pin) -> int:
+    """How much has landed since silver last looked. Bronze is append-only, so its counts tell."""
     table = bronze.holding(lake, source)
     before = lake.snapshot(table, seen[1]).count() if seen and seen[0] == now[0] else 0
-    return lake.snapshot(table, now[1]).count() - before >= lake.settings.run.quick_from_records
+    return int(lake.snapshot(table, now[1]).count()) - before
 
 
 def touched_files(lake: Lake, source: str, batch: DataFrame | None) -> DataFrame | None:
@@ -168,7 +182,9 @@ def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Out
             with ExitStack() as stack:
                 frames = [
                     stack.enter_context(
-                        cleaned_once(lake, s, bronze.rows(lake, s, pin[1]), _is_many(lake, s, None, pin))
+                        cleaned_once(
+                            lake, s, bronze.rows(lake, s, pin[1]), _is_many(lake, _new_records(lake, s, None, pin))
+                        )
                     )
                     for s, pin in pins.items()
                 ]

@@ -53,7 +53,7 @@ TABLE = Table(
     partition_by=("date",),
     constraints={
         "key_given": "transaction_key <> ''",
-        "currency_code": "currency RLIKE '^[A-Z]{3}$'",
+        "currency_code": "regexp_like(currency, '^[A-Z]{3}$')",
         "date_of_sale": "date = CAST(sale_date AS DATE)",
     },
     properties=CDF,

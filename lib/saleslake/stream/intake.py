@@ -6,10 +6,11 @@ micro-batch that runs twice, costs a look at what is offered and changes nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from fnmatch import fnmatch
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ import structlog
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import bronze, faults
+from saleslake import bronze, faults, few
 from saleslake.config import Source
 from saleslake.errors import SourceError
 from saleslake.ingest.commit import staging
@@ -52,6 +53,14 @@ class Landed:
     before: Pin | None = None
     after: Pin | None = None
     """bronze.events before and after this commit."""
+
+    def count(self, by_source: Sequence[dict[str, Any]]) -> None:
+        """Take in records (count_all) and greatest event time (past_time_max) by source."""
+        for row in by_source:
+            self.by_source[row["source"]] = row["count_all"]
+            self.records += row["count_all"]
+        times = [row["past_time_max"] for row in by_source if row["past_time_max"] is not None]
+        self.newest = max(times, default=None)
 
     def release(self) -> None:
         if self.frame is not None:
@@ -218,10 +227,11 @@ class Intake:
             lines = self.lake.spark.read.parquet(f"{stage.folder}/messages")
             ranges = lines.groupBy("file").agg(F.min("ordinal"), F.max("ordinal"), F.count("*")).collect()
             entries, left_out = [], 0
-            for file, first, last, _ in ranges:
+            for file, first, last, count in ranges:
                 upto = self.offsets.get(file, -1)
                 if last > upto:
                     unit = {"unit": f"{file}/{max(first, upto + 1)}", "file": file, "sha256": "", "until": last}
+                    unit["records"] = min(count, last - upto)
                     entries.append(unit | {"landed_at": iso(now())})
             known = {file: self.offsets[file] for file, first, *_ in ranges if first <= self.offsets.get(file, -1)}
             for file, upto in known.items():
@@ -239,29 +249,59 @@ class Intake:
         self, stage: bronze.Staging, lines: DataFrame | None, entries: list[dict[str, Any]], at: datetime, left_out: int
     ) -> Landed:
         """One commit: the lines, if there are any, and the control row that names what they came in."""
-        stage.add_control(
-            bronze.Control(landed_at=at, units=entries, left_out=left_out), bronze.EVENTS, self.lake.run_id
-        )
-        clock = F.lit(iso(self.clock) if self.clock else None).cast("timestamp").alias("stream_time")
-        control = bronze.with_identity(self.lake.spark.read.parquet(f"{stage.folder}/control.parquet"))
-        rows = control.select("*", clock).select(*self.table.select()).coalesce(1)
+        control = bronze.Control(landed_at=at, units=entries, left_out=left_out)
         landed = Landed(left_out=left_out)
+        told = None
         if lines is not None:
-            told = bronze.with_identity(routed(lines, self.lake.settings), "event_time")
-            # The clock is added after the cache: a literal is compiled into the code that reads, and would be anew each time.
-            landed.frame = told.persist()
-            _count(landed.frame, landed)
-            own = landed.frame.select("*", clock).select(*self.table.select())
-            rows = (own if landed.records > _SMALL else own.coalesce(1)).unionByName(rows)
+            dated = routed(lines, self.lake.settings).withColumn("past_time", past_time())
+            told = bronze.with_identity(dated, "past_time")
+        if few.applies(self.lake, sum(entry["records"] for entry in entries)):
+            append = self._few_rows(stage, told, control, landed)
+        else:
+            append = self._many_rows(stage, told, control, landed)
         faults.reached("before_bronze")
         landed.before = self.lake.pin(self.table)
-        self.lake.append(self.table, rows)
+        append()
         landed.after = self.lake.pin(self.table)
         faults.reached("after_bronze")
         self._remember(entries)
         if landed.newest and (self.clock is None or landed.newest > self.clock):
             self.clock = landed.newest
         return landed
+
+    def _few_rows(
+        self, stage: bronze.Staging, told: DataFrame | None, control: bronze.Control, landed: Landed
+    ) -> Callable[[], None]:
+        """Counts the rows. Returns what appends them."""
+        rows = stage.control_row(control, bronze.EVENTS, self.lake.run_id)
+        if told is not None:
+            lines = told.toArrow()
+            landed.frame = few.frame(self.lake, lines)
+            landed.count(lines.group_by("source").aggregate([([], "count_all"), ("past_time", "max")]).to_pylist())
+            told_rows = lines.drop_columns(["past_time"])
+            rows = pa.concat_tables([told_rows, rows.select(told_rows.column_names)], promote_options="permissive")
+        clock = pa.scalar(self.clock, pa.timestamp("us", tz="UTC"))
+        rows = rows.append_column("stream_time", pa.repeat(clock, rows.num_rows))
+        return partial(few.append, self.lake, self.table, rows)
+
+    def _many_rows(
+        self, stage: bronze.Staging, told: DataFrame | None, control: bronze.Control, landed: Landed
+    ) -> Callable[[], None]:
+        """Counts the rows, which fills the cache. Returns what appends them."""
+        stage.add_control(control, bronze.EVENTS, self.lake.run_id)
+        clock = F.lit(iso(self.clock) if self.clock else None).cast("timestamp").alias("stream_time")
+        staged = bronze.with_identity(self.lake.spark.read.parquet(f"{stage.folder}/control.parquet"))
+        rows = staged.select("*", clock).select(*self.table.select()).coalesce(1)
+        if told is not None:
+            # The clock is added after the cache: a literal is compiled into the code that reads, and would be anew each time.
+            landed.frame = told.persist()
+            counts = landed.frame.groupBy("source").agg(
+                F.count("*").alias("count_all"), F.max("past_time").alias("past_time_max")
+            )
+            landed.count(counts.toArrow().to_pylist())
+            own = landed.frame.select("*", clock).select(*self.table.select())
+            rows = (own if landed.records > _SMALL else own.coalesce(1)).unionByName(rows)
+        return partial(self.lake.append, self.table, rows)
 
     def _remember(self, units: Sequence[dict[str, Any]]) -> None:
         for unit in units:
@@ -289,16 +329,6 @@ def past_time() -> Column:
     """event_time, where it is not ahead of the clock of landing."""
     latest = F.col("landed_at") + F.make_dt_interval(secs=F.lit(AHEAD_SECONDS))
     return F.when(F.col("event_time") <= latest, F.col("event_time"))
-
-
-def _count(frame: DataFrame, landed: Landed) -> None:
-    """Records by source, and the greatest event time; this is also what fills the cache."""
-    for source, n, newest in frame.groupBy("source").agg(F.count("*"), F.max(F.unix_micros(past_time()))).collect():
-        landed.by_source[source] = n
-        landed.records += n
-        if newest is not None:
-            moment = from_micros(newest)
-            landed.newest = moment if landed.newest is None else max(moment, landed.newest)
 
 
 def _alternatives(pattern: str) -> list[str]:

@@ -284,9 +284,9 @@ class StreamJob:
             for name in landed.by_source:
                 rows = landed.frame.where(F.col("source") == name)
                 by_entity.setdefault(self.intake.sources[name].entity, {})[name] = rows
-            many = landed.records >= self.lake.settings.run.quick_from_records
             works = [
-                partial(step.decide_together, self.lake, entity, batches, many) for entity, batches in by_entity.items()
+                partial(step.decide_together, self.lake, entity, batches, landed.records)
+                for entity, batches in by_entity.items()
             ]
             outcomes = dict(zip(by_entity, side_by_side(works), strict=True))
             assert landed.after is not None
