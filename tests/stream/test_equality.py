@@ -67,9 +67,10 @@ def _cut(lines: list[str], pieces: int, rng: random.Random) -> list[list[str]]:
     return [lines[a:b] for a, b in zip([0, *places], [*places, len(lines)], strict=True)]
 
 
-def _bring(folder: Path, spark: SparkSession, plan: list[Piece]) -> Lake:
+def _bring(folder: Path, spark: SparkSession, plan: list[Piece], few_rows: int) -> Lake:
     folder.mkdir()
-    settings = open_settings(str(write_config(folder, CONFIG + BATCH)))
+    run = f"[run]\nfew_rows = {few_rows}\n"
+    settings = open_settings(str(write_config(folder, run + CONFIG + BATCH)))
     for name in ("orders.jsonl", "transactions.jsonl", "transactions.csv"):
         put(folder / "in", f"0-{name}", *([HEADER] if name.endswith("csv") else []))
     for number, (who, lines) in enumerate(plan, 1):
@@ -112,7 +113,8 @@ def test_batch_stream_and_any_mixture_of_them_end_in_the_same_tables(
     }
     found = {}
     for name, plan in plans.items():
-        lake = _bring(tmp_path / name, spark, plan)
+        # What few rows spare Spark must not show either: half the plans leave everything to it.
+        lake = _bring(tmp_path / name, spark, plan, 0 if name in ("many batches", "mixed") else 20_000)
         assert verify(lake).holds, name
         found[name] = _compared(lake)
     assert found["one batch"]["gold.fact_sales"]
