@@ -205,7 +205,8 @@ def _another_order_of_processing_gives_the_same(house: Lakehouse, contents: dict
     order = [n for n in house.scenario.order if n < len(commits)]
     for at, n in enumerate(order):
         source, run_id = commits[n]
-        step.decide(lake, source, lake.read(bronze.table_of(source)).where(F.col("run_id") == run_id))
+        landed = lake.read(bronze.table_of(source)).where(F.col("run_id") == run_id)
+        step.decide(lake, source, landed, landed.count())
         if at == len(order) // 2:
             Batch(lake).gold()
     judged = {name: pin for name, pin in other.pins().items() if name in ("silver.orders", "silver.transactions")}
