@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,11 @@ def test_small_files_of_a_partition_are_compacted_as_they_come(tmp_path: Path, s
     log = lake.snapshot(ENTITY.table)
     assert (len(log.file_uris()), log.count()) == (2, 6), "one file a date, and every row still there"
     assert lake.read(ENTITY.table).count() == 6
+
+
+def test_a_table_with_former_constraints_is_left_to_spark(tmp_path: Path, spark: SparkSession) -> None:
+    lake = _lake(tmp_path / "house", spark)
+    former = replace(ENTITY.table, constraints={"currency_code": "currency RLIKE '^[A-Z]{3}$'"})
+    lake.create(former)
+    few.append(lake, ENTITY.table, _cleaned(lake, "only new").toArrow())
+    assert lake.snapshot(ENTITY.table).count() == 2
