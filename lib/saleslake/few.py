@@ -53,6 +53,17 @@ def empty(table: Table) -> pa.Table:
     return to_arrow_schema(table.schema, timezone="UTC").empty_table()
 
 
+def numbered(rows: pa.Table) -> pa.Table:
+    """Adds `_row`, by which `picked` finds a row again after SQL has chosen among them."""
+    return rows.append_column("_row", pa.array(range(rows.num_rows), pa.int64()))
+
+
+def picked(rows: pa.Table, numbers: Iterable[int]) -> pa.Table:
+    """The rows of these numbers."""
+    # Typed, for Arrow takes no type of no numbers.
+    return rows.take(pa.array(list(numbers), pa.int64()))
+
+
 def append(lake: Lake, table: Table, rows: pa.Table) -> None:
     """Append rows in one commit. The caller holds the table's lock."""
     if rows.num_rows == 0:

@@ -72,7 +72,7 @@ def _publish_valid(lake: Lake, table: Table, valid: pa.Table, outcome: Outcome) 
         return
     dates = {day for row in winners for day in (row[2], row[3]) if day is not None}
     outcome.dates |= dates
-    rows = valid.take([row[0] for row in winners])
+    rows = few.picked(valid, (row[0] for row in winners))
     if counts["update"]:
         few.merge(lake, table, rows, None, dates)
     else:
@@ -89,9 +89,7 @@ def _decided(lake: Lake, table: Table, valid: pa.Table) -> list[tuple[int, str, 
     )
     compared = list(dict.fromkeys((*table.keys, "content_hash", *ORDER)))
     names = ", ".join(compared)
-    batch = valid.select([*compared, *(["date"] if day == "date" else [])]).append_column(
-        "_row", pa.array(range(valid.num_rows), pa.int64())
-    )
+    batch = few.numbered(valid.select([*compared, *(["date"] if day == "date" else [])]))
     with lake.duck(batch=batch, stored=lake.snapshot(table).to_pyarrow_dataset()) as connection:
         connection.execute(f"""
             create temp table ranked as select *,

@@ -42,9 +42,8 @@ def sync_few(lake: Lake, table: Table, expected: pa.Table, scope: Scope) -> Writ
     partitions = None
     if scope.dates is not None and table.partition_by:
         partitions = [("date", "in", [day.isoformat() for day in sorted(scope.dates)])]
-    numbered = expected.append_column("_row", pa.array(range(expected.num_rows), pa.int64()))
     rows = lake.snapshot(table).to_pyarrow_dataset(file_pruning_predicate=partitions)
-    with lake.duck(expected=numbered, t=rows, **scope.tables) as connection:
+    with lake.duck(expected=few.numbered(expected), t=rows, **scope.tables) as connection:
         connection.execute(f"create temp table stored as select {names} from t where {scope.where}")
         found = connection.execute(
             f"select e._row, {is_new}, {days} from expected e left join stored s on {of_key} where {is_new} or {differs}"
@@ -52,7 +51,7 @@ def sync_few(lake: Lake, table: Table, expected: pa.Table, scope: Scope) -> Writ
         gone = connection.execute(f"from stored s anti join expected e on {of_key}").to_arrow_table()
     if not found and not gone.num_rows:
         return Written(table.full_name)
-    upserts = expected.take([row[0] for row in found])
+    upserts = few.picked(expected, (row[0] for row in found))
     dates = {day for row in found for day in row[2:] if day is not None}
     if table.partition_by:
         dates |= set(gone.column("date").to_pylist())

@@ -133,5 +133,5 @@ def _as_it_is(feed: pa.Table, table: Table) -> pa.Table:
             order by _commit_version desc, _change_type <> 'update_preimage' desc) as place from feed)
         where place = 1 and _change_type in ('insert', 'update_postimage') order by _row"""
     narrow = feed.select([*table.keys, "_change_type", "_commit_version"])
-    with Lake.duck(feed=narrow.append_column("_row", pa.array(range(feed.num_rows), pa.int64()))) as connection:
-        return feed.take([row[0] for row in connection.execute(sql).fetchall()])
+    with Lake.duck(feed=few.numbered(narrow)) as connection:
+        return few.picked(feed, (row[0] for row in connection.execute(sql).fetchall()))
