@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from saleslake import few
+from saleslake.changes import change_since
 from saleslake.entry import open_settings
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish
@@ -109,3 +110,17 @@ def test_a_table_with_former_constraints_is_left_to_spark(tmp_path: Path, spark:
     lake.create(former)
     few.append(lake, ENTITY.table, _cleaned(lake, "only new").toArrow())
     assert lake.snapshot(ENTITY.table).count() == 2
+
+
+def test_a_change_feed_without_a_row_is_an_empty_frame(tmp_path: Path, spark: SparkSession) -> None:
+    lake = _lake(tmp_path / "house", spark)
+    for _ in range(2):
+        few.append(lake, ENTITY.table, _cleaned(lake, "only new").toArrow())
+    seen = lake.pin(ENTITY.table)
+    lake.delta(ENTITY.table).optimize().executeCompaction()
+    now = lake.pin(ENTITY.table)
+    assert seen and now and now[1] > seen[1]
+    change = change_since(lake, ENTITY.table, seen, now)
+    assert change and change.rows is not None, "delta-rs can read it"
+    assert change.feed is not None and change.feed.count() == 0
+    assert (change.dates(), change.few_keys("order_id")) == (set(), set())

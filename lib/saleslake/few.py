@@ -102,7 +102,8 @@ def merge(lake: Lake, table: Table, upserts: pa.Table, deletes: pa.Table | None,
 
 def frame(lake: Lake, rows: pa.Table) -> DataFrame:
     """Arrow rows as a frame."""
-    return lake.spark.createDataFrame(rows)
+    # No rows may mean no chunks either, as when a feed holds commits of OPTIMIZE alone: Spark asks a chunk for its type.
+    return lake.spark.createDataFrame(rows if rows.num_rows else rows.schema.empty_table())
 
 
 def values_of(lake: Lake, values: Iterable[str], name: str) -> DataFrame:
