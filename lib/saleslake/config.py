@@ -71,7 +71,7 @@ class Run(Strict):
     """Greatest difference between an order's amount and Σ qty × price that is not a mismatch, in currency."""
     quick_from_records: int = Field(default=20_000, ge=0)
     """From so many new records on, ordinary orders are cleaned the quick way; compiling it takes a second. Results are the same."""
-    few_rows: int = Field(default=20_000, ge=0)
+    few_rows: int = Field(default=50_000, ge=0)
     """Up to so many new or changed rows are compared in DuckDB and appended by delta-rs, for planning a Spark job takes longer; 0: never. Results are the same."""
 
 

@@ -1,9 +1,8 @@
-"""Few rows with fewer Spark jobs: compared in DuckDB, appended by delta-rs.
+"""Few rows with fewer Spark jobs: compared in DuckDB, written by delta-rs.
 
 Spark reads and judges records, whatever their number. What follows for a few thousand rows, which of them differ from
 what is stored and their commit, takes Spark seconds of planning and these two a fraction of one. The tables cannot
 tell: the schema, the CHECKs, the change feed and the signature are the same, and so is the lock that is held.
-Rows that replace others are Spark's to MERGE.
 """
 
 from __future__ import annotations
@@ -26,6 +25,12 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _MOST_LITERAL_DATES = 1000
+_MOST_LITERAL_KEYS = 5000
+_MOST_KEYS_TOGETHER = 1000
+"""Of a commit that replaces rows the log keeps the condition, a literal a key, for a month: so many are 20 kB, and inserts
+beyond them have a commit of their own."""
+_BETWEEN = "\x1f"
+"""Between the columns of a key as one text; ASCII's unit separator."""
 _SMALL_BYTES = 32 * 1024 * 1024
 _WRITER = WriterProperties(compression="ZSTD", compression_level=1)
 
@@ -71,33 +76,100 @@ def append(lake: Lake, table: Table, rows: pa.Table) -> None:
     lake.create(table)
     rows = fitted(table, rows)
     log = lake.snapshot(table)
-    if _constraints(log.metadata().configuration) != _constraints(table.configuration):
-        # Described by a former version: its CHECKs may be such as only Spark can read.
+    if not _is_as_described(log, table):
         lake.append(table, frame(lake, rows))
         return
     write_deltalake(log, rows, mode="append", writer_properties=_WRITER, commit_properties=_commit(lake))
     _compact(lake, table, rows)
 
 
-def merge(lake: Lake, table: Table, upserts: pa.Table, deletes: pa.Table | None, dates: Iterable[date]) -> None:
-    """Update or insert `upserts`, and delete `deletes` (rows of the table), by key in one commit. The caller holds the table's lock.
+def upsert(
+    lake: Lake, table: Table, inserts: pa.Table, updates: pa.Table, deletes: pa.Table, dates: Iterable[date]
+) -> None:
+    """Bring rows to the table by key. `inserts`: of keys it lacks; `updates`: of keys it has; `deletes`: rows it has, to go.
 
-    `dates`: every partition in which a stored row of these keys lies, or one of them will. By Spark: the files of
-    delta-rs' MERGE say that their texts are Arrow's string views, and Arrow's own reader of Delta tables cannot filter those.
+    In one commit, or two where there are many rows: each row, and each group of rows of the same `table.whole`, is in one.
+    `dates`: every partition in which a stored row of these keys lies, or one of them will. The caller holds the table's lock.
+    """
+    inserts, updates, deletes = (fitted(table, rows) for rows in (inserts, updates, deletes))
+    gone = pa.concat_tables([updates.select(table.keys), deletes.select(table.keys)])
+    if gone.num_rows and inserts.num_rows + gone.num_rows > _MOST_KEYS_TOGETHER:
+        apart, inserts = _apart(table, inserts, gone)
+        append(lake, table, apart)
+    if gone.num_rows:
+        _replace(lake, table, pa.concat_tables([updates, inserts]), deletes, dates)
+    else:
+        append(lake, table, inserts)
+
+
+def _apart(table: Table, inserts: pa.Table, gone: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Inserts that share no `table.whole` with rows that go or are replaced, and those that do."""
+    if not table.whole:
+        return inserts, inserts.slice(0, 0)
+    whole = ", ".join(table.whole)
+    with Lake.duck(new=numbered(inserts.select(list(table.whole))), gone=gone) as connection:
+        found = connection.execute(f"select _row from new semi join gone using ({whole})").fetchall()
+    joined = {row[0] for row in found}
+    alone = [number for number in range(inserts.num_rows) if number not in joined]
+    return picked(inserts, alone), picked(inserts, sorted(joined))
+
+
+def _replace(lake: Lake, table: Table, upserts: pa.Table, deletes: pa.Table, dates: Iterable[date]) -> None:
+    """Rows instead of those of the same keys, and instead of `deletes`, in one commit.
+
+    The change feed tells of deletes and inserts where a MERGE would tell of updates. It is no MERGE of delta-rs: the files
+    that one writes say that their texts are Arrow's string views, and Arrow's own reader of Delta tables cannot filter those.
     """
     lake.create(table)
-    condition, wanted = table.same_key, sorted(set(dates))
+    log, wanted = lake.snapshot(table), sorted(set(dates))
+    keys = pa.concat_tables([upserts.select(table.keys), deletes.select(table.keys)])
+    of_keys = _of_keys(table, keys)
+    if of_keys is None or not _is_as_described(log, table):
+        _merge_by_spark(lake, table, upserts, deletes, wanted)
+        return
     if table.partition_by and len(wanted) <= _MOST_LITERAL_DATES:
-        condition = f"t.date IN ({date_literals(wanted)}) AND {condition}"
-    parts = [(fitted(table, upserts), False)]
-    if deletes is not None and deletes.num_rows:
-        parts.append((fitted(table, deletes), True))
-    source = frame(lake, pa.concat_tables([_marked(rows, delete) for rows, delete in parts]))
+        of_keys = f"date IN ({date_literals(wanted)}) AND {of_keys}"
+    write_deltalake(
+        log, upserts, mode="overwrite", predicate=of_keys, writer_properties=_WRITER, commit_properties=_commit(lake)
+    )
+    _compact(lake, table, upserts)
+
+
+def _of_keys(table: Table, keys: pa.Table) -> str | None:
+    """The condition that a row has one of these keys, in delta-rs' SQL; None where it would be too long, or ambiguous."""
+    if keys.num_rows > _MOST_LITERAL_KEYS:
+        return None
+    columns, texts = zip(*(_as_text(name, keys.column(name)) for name in table.keys), strict=True)
+    if len(columns) == 1:
+        column, values = columns[0], texts[0]
+    else:
+        # One text for a key of several columns: as conditions joined by OR they took delta-rs seconds, and more by the square.
+        if any(_BETWEEN in text for values in texts for text in values):
+            return None
+        column = f"concat_ws('{_BETWEEN}', {', '.join(columns)})"
+        values = [_BETWEEN.join(key) for key in zip(*texts, strict=True)]
+    literals = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    return f"{column} IN ({literals})"
+
+
+def _as_text(name: str, values: pa.ChunkedArray) -> tuple[str, list[str]]:
+    """A column of keys as text, in delta-rs' SQL and of these values."""
+    if pa.types.is_string(values.type):
+        return name, values.to_pylist()
+    if pa.types.is_timestamp(values.type):
+        return f"CAST(CAST({name} AS BIGINT) AS VARCHAR)", values.cast(pa.int64()).cast(pa.string()).to_pylist()
+    return f"CAST({name} AS VARCHAR)", values.cast(pa.string()).to_pylist()
+
+
+def _merge_by_spark(lake: Lake, table: Table, upserts: pa.Table, deletes: pa.Table, dates: list[date]) -> None:
+    condition = table.same_key
+    if table.partition_by and len(dates) <= _MOST_LITERAL_DATES:
+        condition = f"t.date IN ({date_literals(dates)}) AND {condition}"
+    rows = [_marked(upserts, False), _marked(deletes, True)]
     values: dict[str, str | Column] = {name: f"s.{name}" for name in table.column_names}
-    merger = lake.delta(table).alias("t").merge(source.alias("s"), condition)
-    if len(parts) > 1:
-        merger = merger.whenMatchedDelete("s._delete")
-    merger.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values).execute()
+    merger = lake.delta(table).alias("t").merge(frame(lake, pa.concat_tables(rows)).alias("s"), condition)
+    merger = merger.whenMatchedDelete("s._delete").whenMatchedUpdate(set=values)
+    merger.whenNotMatchedInsert(values=values).execute()
 
 
 def frame(lake: Lake, rows: pa.Table) -> DataFrame:
@@ -109,6 +181,11 @@ def frame(lake: Lake, rows: pa.Table) -> DataFrame:
 def values_of(lake: Lake, values: Iterable[str], name: str) -> DataFrame:
     """Texts as a frame of one column."""
     return frame(lake, pa.table({name: pa.array(sorted(values), pa.string())}))
+
+
+def _is_as_described(log: Log, table: Table) -> bool:
+    """Whether the table's CHECKs are those of today. A former version's may be such as only Spark can read."""
+    return _constraints(log.metadata().configuration) == _constraints(table.configuration)
 
 
 def _constraints(configuration: dict[str, str]) -> dict[str, str]:

@@ -72,11 +72,8 @@ def _publish_valid(lake: Lake, table: Table, valid: pa.Table, outcome: Outcome) 
         return
     dates = {day for row in winners for day in (row[2], row[3]) if day is not None}
     outcome.dates |= dates
-    rows = few.picked(valid, (row[0] for row in winners))
-    if counts["update"]:
-        few.merge(lake, table, rows, None, dates)
-    else:
-        few.append(lake, table, rows)
+    inserts, updates = (few.picked(valid, (row[0] for row in winners if row[1] == kind)) for kind in ("insert", "update"))
+    few.upsert(lake, table, inserts, updates, few.empty(table), dates)
 
 
 def _decided(lake: Lake, table: Table, valid: pa.Table) -> list[tuple[int, str, date | None, date | None]]:

@@ -57,6 +57,8 @@ class Table:
     partition_by: tuple[str, ...] = ()
     constraints: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
+    whole: tuple[str, ...] = ()
+    """Key columns whose equal rows are one thing, as lines of one order are: readers see all of them change, or none."""
     statistics: tuple[str, ...] = ()
     """Columns beside the keys that files are pruned by."""
 

@@ -33,7 +33,7 @@ class Scope:
 
 
 def sync_few(lake: Lake, table: Table, expected: pa.Table, scope: Scope) -> Written:
-    """Make the rows in `scope` equal to `expected`, which holds no others, in one commit; none where nothing differs."""
+    """Make the rows in `scope` equal to `expected`, which holds no others; no commit where nothing differs."""
     lake.create(table)
     names = ", ".join(table.column_names)
     of_key = " and ".join(f"e.{key} = s.{key}" for key in table.keys)
@@ -51,12 +51,9 @@ def sync_few(lake: Lake, table: Table, expected: pa.Table, scope: Scope) -> Writ
         gone = connection.execute(f"from stored s anti join expected e on {of_key}").to_arrow_table()
     if not found and not gone.num_rows:
         return Written(table.full_name)
-    upserts = few.picked(expected, (row[0] for row in found))
+    inserts, updates = (few.picked(expected, (row[0] for row in found if row[1] == new)) for new in (True, False))
     dates = {day for row in found for day in row[2:] if day is not None}
     if table.partition_by:
         dates |= set(gone.column("date").to_pylist())
-    if gone.num_rows or not all(row[1] for row in found):
-        few.merge(lake, table, upserts, gone, dates)
-    else:
-        few.append(lake, table, upserts)
+    few.upsert(lake, table, inserts, updates, gone, dates)
     return Written(table.full_name, len(found), dates, gone.num_rows)

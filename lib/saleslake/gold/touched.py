@@ -127,10 +127,10 @@ def _as_it_is(feed: pa.Table, table: Table) -> pa.Table:
     """The rows that the changes ended in. Grain: the table's key."""
     if feed.num_rows == 0:
         return feed
-    # Within one commit an update has both images, and only the later one counts; a delete has one.
+    # Within one commit an update has both images, or a delete and an insert, and only the later one counts.
     sql = f"""
         select _row from (select _row, _change_type, row_number() over (partition by {", ".join(table.keys)}
-            order by _commit_version desc, _change_type <> 'update_preimage' desc) as place from feed)
+            order by _commit_version desc, _change_type in ('insert', 'update_postimage') desc) as place from feed)
         where place = 1 and _change_type in ('insert', 'update_postimage') order by _row"""
     narrow = feed.select([*table.keys, "_change_type", "_commit_version"])
     with Lake.duck(feed=few.numbered(narrow)) as connection:

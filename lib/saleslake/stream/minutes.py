@@ -11,10 +11,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from saleslake import bronze, values
+from saleslake import bronze, few, values
 from saleslake.config import Settings, Source
 from saleslake.gold import sales_by_minute
 from saleslake.gold.product_revenue import UNITS
+from saleslake.gold.sync_few import Scope, sync_few
 from saleslake.lake import Lake
 from saleslake.silver.reading import JSON_BOMB, OPTIONS, line_field, plant, struct_of, theirs, walk
 from saleslake.stream.intake import past_time
@@ -124,17 +125,24 @@ def _plus(total: Column, value: Column, type_: T.DataType) -> Column:
 def _merge(lake: Lake, counted: DataFrame, _: int) -> None:
     """Totals are whole ones, so a batch that runs twice writes the same rows."""
     table = sales_by_minute.TABLE
-    from delta.tables import DeltaTable
-
     with lake.lock("sales_by_minute"):
         rows = counted.persist()
         try:
-            if rows.isEmpty():
-                return
-            target = DeltaTable.forPath(rows.sparkSession, lake.path(table)).alias("t")
-            condition = f"t.date = s.date AND {table.same_key}"
-            target.merge(
-                rows.coalesce(1).alias("s"), condition
-            ).whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
+            if few.applies(lake, rows.count()):
+                expected = rows.toArrow()
+                keys = ", ".join(table.keys)
+                days = set(expected.column("date").to_pylist())
+                sync_few(lake, table, expected, Scope(days, f"({keys}) in (select ({keys}) from expected)"))
+            else:
+                _merge_many(lake, rows)
         finally:
             rows.unpersist()
+
+
+def _merge_many(lake: Lake, rows: DataFrame) -> None:
+    from delta.tables import DeltaTable
+
+    table = sales_by_minute.TABLE
+    target = DeltaTable.forPath(rows.sparkSession, lake.path(table)).alias("t")
+    condition = f"t.date = s.date AND {table.same_key}"
+    target.merge(rows.coalesce(1).alias("s"), condition).whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
