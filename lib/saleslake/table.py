@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Literal
 
 from pyspark.sql import Column as SparkColumn
@@ -108,4 +109,9 @@ class Table:
 
     def select(self) -> list[SparkColumn]:
         """The schema contract: every column, in order, cast to its type. The end of every transform."""
+        return self._contract
+
+    @cached_property
+    def _contract(self) -> list[SparkColumn]:
+        # Each column is four calls to the JVM, and a micro-batch asks a dozen tables.
         return [F.col(c.name).cast(c.type).alias(c.name) for c in self.columns]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 
 import structlog
 from pyspark.sql import DataFrame
@@ -263,9 +263,13 @@ class _Refresh:
             return sync_few(self.lake, table, expected.toArrow(), scope)
         return sync_keys(self.lake, table, expected, keys.frame if keys else None)
 
+    @cached_property
+    def _all_facts(self) -> DataFrame:
+        """Not to be asked for before fact_sales is written."""
+        return self.lake.read(fact_sales.TABLE)
+
     def _fact(self, dates: set[date] | None) -> DataFrame:
-        fact = self.lake.read(fact_sales.TABLE)
-        return fact if dates is None else fact.where(date_in(dates))
+        return self._all_facts if dates is None else self._all_facts.where(date_in(dates))
 
     def _dim_order(self, dates: set[date] | None) -> DataFrame:
         return dim_order.build(self.inputs.silver("orders", dates))
@@ -371,7 +375,7 @@ class _Refresh:
     def _frequency(self) -> Written:
         """Customers of changed orders and transactions; all where a change is unknown."""
         table, columns = customer_purchase_frequency.TABLE, {"orders": "user_id", "transactions": "customer_id"}
-        fact = self.lake.read(fact_sales.TABLE)
+        fact = self._all_facts
         if self.touched is not None:
             values: set[str] | None = self.touched.customers
             customers = few.values_of(self.lake, self.touched.customers, "user_id")
@@ -389,7 +393,7 @@ class _Refresh:
 
     def _sold(self, column: str) -> DataFrame:
         """Users of all facts and orders."""
-        fact = self.lake.read(fact_sales.TABLE).select(column)
+        fact = self._all_facts.select(column)
         return fact.unionByName(self.lake.read(dim_order.TABLE).select(column)).distinct()
 
     def _days_sold(self) -> set[date]:
