@@ -28,7 +28,7 @@ def stored(lake: Lake, table: Table) -> list[Row]:
     """All rows of a Delta table as it is now, read without Spark."""
     if not lake.exists(table):
         return []
-    return as_rows(lake.snapshot(table).to_pyarrow_dataset().to_table())
+    return as_rows(lake.rows(table).to_table())
 
 
 def assert_same(name: str, found: Iterable[Row], expected: Iterable[Row], without: tuple[str, ...] = ()) -> None:

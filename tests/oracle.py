@@ -60,6 +60,8 @@ class Setup:
     missing_item_price: str = "zero"
     precedence: tuple[str, ...] = ()
     tolerance: Decimal = Decimal("0.005")
+    event_types: tuple[str, ...] = ()
+    """Of events: a JSON object whose `type` is none of them cannot be read."""
 
 
 @dataclass
@@ -270,7 +272,7 @@ def judge(record: Landed, setup: Setup) -> Judged:
         broken.append((name, severity.get(name, usual)))
 
     values = _csv_values(record, breaks) if feed.format == "csv" else _json_values(record)
-    if values is None:
+    if values is None or _is_of_another_type(values, feed, setup):
         return Judged(record, feed.entity, ["unreadable"])
     if feed.currency and not trimmed(values.get("currency")):
         values["currency"] = feed.currency
@@ -280,6 +282,13 @@ def judge(record: Landed, setup: Setup) -> Judged:
     reasons = sorted({name for name, kind in broken if kind == "error"})
     warnings = sorted({name for name, kind in broken if kind == "warn"})
     return Judged(record, feed.entity, reasons, warnings, key or (), version, row)
+
+
+def _is_of_another_type(values: Row, feed: Feed, setup: Setup) -> bool:
+    if not setup.event_types or feed.format == "csv":
+        return False
+    type_ = trimmed(values.get("type"))
+    return type_ is not None and type_.lower() not in setup.event_types
 
 
 def _json_values(record: Landed) -> Row | None:

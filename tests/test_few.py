@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from saleslake import few
 from saleslake.changes import change_since
 from saleslake.entry import open_settings
+from saleslake.gold.sync_few import Scope, sync_few
 from saleslake.gold.touched import _as_it_is
 from saleslake.lake import Lake
 from saleslake.table import DATE, INT, STRING, TIMESTAMP, Column, Table
@@ -98,7 +99,13 @@ def _stored(lake: Lake) -> list[tuple[object, ...]]:
     ids=["together", "inserts apart", "too many keys", "a key that cannot be told from another"],
 )
 def test_rows_are_inserted_updated_moved_and_deleted(
-    tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch, limit: str, value: int | str, commits: int, by: str
+    tmp_path: Path,
+    spark: SparkSession,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    value: int | str,
+    commits: int,
+    by: str,
 ) -> None:
     lake = _lake(tmp_path, spark)
     if limit:
@@ -127,7 +134,7 @@ def test_an_order_is_written_whole(tmp_path: Path, spark: SparkSession, monkeypa
     seen = lake.pin(LINES)
     _upsert(lake, INSERTED)
     assert seen
-    first = lake.snapshot(LINES, seen[1] + 1).to_pyarrow_dataset().to_table(filter=ds.field("note") != "old")
+    first = lake.rows(LINES, seen[1] + 1).to_table(filter=ds.field("note") != "old")
     assert [row["order_id"] for row in first.to_pylist()] == ["another"], "the others' lines go with those they join"
 
 
@@ -137,3 +144,22 @@ def test_a_replacement_that_breaks_a_constraint_changes_nothing(tmp_path: Path, 
     with pytest.raises(Exception, match="failed validation"):
         _upsert(lake, [("another", 0, "more", DAYS[1])])
     assert lake.pin(LINES) == seen
+
+
+def test_a_run_that_ends_between_the_two_commits_is_made_good_by_the_next(
+    tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, expected = _lake(tmp_path, spark), _rows(*LEFT)
+    monkeypatch.setattr(few, "_MOST_KEYS_TOGETHER", 1)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(few, "_replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            sync_few(lake, LINES, expected, Scope())
+    assert len(_stored(lake)) == len(FIRST) + 1, "the order that joins none is there"
+    written = sync_few(lake, LINES, expected, Scope())
+    assert (written.rows, written.deleted) == (len(UPDATED) + 1, len(DELETED))
+    assert _stored(lake) == LEFT

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable as ReadOnlyTable
 from deltalake.exceptions import DeltaError
+from pyarrow.dataset import Dataset
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from saleslake import __version__, first_commit, leases
 from saleslake.conditional import ConditionalObject
@@ -146,8 +148,20 @@ class Lake:
         return ReadOnlyTable(path, version=version, storage_options=self.options(path))
 
     def snapshot(self, table: Table, version: int | None = None) -> ReadOnlyTable:
-        """The table as delta-rs reads it: version, id, files, rows for DuckDB."""
+        """The table's log as delta-rs reads it: version, id, files, number of rows."""
         return self.open_table(self.path(table), version)
+
+    def rows(self, table: Table, version: int | None = None, dates: Iterable[date] | None = None) -> Dataset:
+        """The table's rows for DuckDB and Arrow, in the version or now; of the partitions of `dates`, or of all."""
+        return self.rows_at(self.path(table), version, dates)
+
+    def rows_at(self, path: str, version: int | None = None, dates: Iterable[date] | None = None) -> Dataset:
+        """The same of the table at `path`."""
+        # By Arrow's own file system where there is one: delta-rs' calls Python for each read, and a process that ends
+        # while one of Arrow's threads still holds such a buffer is aborted.
+        files = None if self.settings.is_on_objects else SubTreeFileSystem(path, LocalFileSystem())
+        only = None if dates is None else [("date", "in", [day.isoformat() for day in sorted(dates)])]
+        return self.open_table(path, version).to_pyarrow_dataset(filesystem=files, file_pruning_predicate=only)
 
     def pin(self, table: Table) -> tuple[str, int] | None:
         """(table id, version) now, or None if there is no such table."""
@@ -162,7 +176,7 @@ class Lake:
         """Run SQL over Delta tables in DuckDB, each under the name of its keyword."""
         connection = self.duck()
         for name, table in tables.items():
-            connection.register(name, self.snapshot(table).to_pyarrow_dataset())
+            connection.register(name, self.rows(table))
         return connection.execute(sql, parameters or {})
 
     @staticmethod

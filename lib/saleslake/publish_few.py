@@ -72,7 +72,9 @@ def _publish_valid(lake: Lake, table: Table, valid: pa.Table, outcome: Outcome) 
         return
     dates = {day for row in winners for day in (row[2], row[3]) if day is not None}
     outcome.dates |= dates
-    inserts, updates = (few.picked(valid, (row[0] for row in winners if row[1] == kind)) for kind in ("insert", "update"))
+    inserts, updates = (
+        few.picked(valid, (row[0] for row in winners if row[1] == kind)) for kind in ("insert", "update")
+    )
     few.upsert(lake, table, inserts, updates, few.empty(table), dates)
 
 
@@ -87,7 +89,7 @@ def _decided(lake: Lake, table: Table, valid: pa.Table) -> list[tuple[int, str, 
     compared = list(dict.fromkeys((*table.keys, "content_hash", *ORDER)))
     names = ", ".join(compared)
     batch = few.numbered(valid.select([*compared, *(["date"] if day == "date" else [])]))
-    with lake.duck(batch=batch, stored=lake.snapshot(table).to_pyarrow_dataset()) as connection:
+    with lake.duck(batch=batch, stored=lake.rows(table)) as connection:
         connection.execute(f"""
             create temp table ranked as select *,
                 row_number() over (partition by {keys} order by {newest_first}) as place,

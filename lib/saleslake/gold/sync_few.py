@@ -39,10 +39,7 @@ def sync_few(lake: Lake, table: Table, expected: pa.Table, scope: Scope) -> Writ
     of_key = " and ".join(f"e.{key} = s.{key}" for key in table.keys)
     differs = " or ".join(f"e.{name} is distinct from s.{name}" for name in table.column_names)
     is_new, days = f"s.{table.keys[0]} is null", "e.date, s.date" if table.partition_by else "null, null"
-    partitions = None
-    if scope.dates is not None and table.partition_by:
-        partitions = [("date", "in", [day.isoformat() for day in sorted(scope.dates)])]
-    rows = lake.snapshot(table).to_pyarrow_dataset(file_pruning_predicate=partitions)
+    rows = lake.rows(table, dates=scope.dates if table.partition_by else None)
     with lake.duck(expected=few.numbered(expected), t=rows, **scope.tables) as connection:
         connection.execute(f"create temp table stored as select {names} from t where {scope.where}")
         found = connection.execute(

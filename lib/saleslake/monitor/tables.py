@@ -117,7 +117,7 @@ def _newest(lake: Lake, there: dict[str, str]) -> dict[str, float]:
     for name, path in there.items():
         if name.startswith("bronze."):
             with duckdb.connect() as connection:
-                connection.register("t", lake.open_table(path).to_pyarrow_dataset())
+                connection.register("t", lake.rows_at(path))
                 rows = connection.execute(
                     "select source, epoch_us(max(landed_at)) from t where kind = 'record' group by source"
                 ).fetchall()

@@ -43,7 +43,7 @@ def connect(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
             layer, table = name.split(".")
             connection.execute(f"create schema if not exists {layer}")
             source = f"_{layer}_{table}"
-            connection.register(source, lake.open_table(path).to_pyarrow_dataset())
+            connection.register(source, lake.rows_at(path))
             connection.execute(f'create view {layer}."{table}" as select * from {source}')
         for view in view_statements(*VIEWS):
             if all(name in there for name in _used(view)):

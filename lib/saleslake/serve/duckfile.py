@@ -36,7 +36,7 @@ def write(lake: Lake, path: Place) -> dict[str, int]:
                 connection.execute(statement)
             for name, (_, version) in pins.items():
                 table = SERVED[name]
-                connection.register("_rows", lake.snapshot(table, version).to_pyarrow_dataset())
+                connection.register("_rows", lake.rows(table, version))
                 columns = ", ".join(table.column_names)
                 connection.execute(f"insert into {ddl.SCHEMA}.{name} ({columns}) select {columns} from _rows")
                 connection.unregister("_rows")

@@ -39,7 +39,7 @@ def served_pins(lake: Lake) -> dict[str, Pin]:
 
 def batches(lake: Lake, table: Table, version: int, partitions: set[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Rows of a version, its columns in the order of the module; of some partitions (ISO dates) or all."""
-    rows = lake.snapshot(table, version).to_pyarrow_dataset()
+    rows = lake.rows(table, version)
     wanted = None
     if partitions is not None:
         wanted = ds.field(table.partition_by[0]).isin([date.fromisoformat(value) for value in sorted(partitions)])

@@ -139,7 +139,7 @@ def _write(lake: Lake, table: Table, pin: Pin, target: Place) -> None:
         writer.write_table(found)
         rows += found.num_rows
     if writer is None:
-        nothing = lake.snapshot(table, pin[1]).to_pyarrow_dataset().schema.empty_table().select(table.column_names)
+        nothing = lake.rows(table, pin[1]).schema.empty_table().select(table.column_names)
         found = _as_redshift_reads(
             table, pa.RecordBatch.from_arrays([c.combine_chunks() for c in nothing.columns], schema=nothing.schema)
         )
