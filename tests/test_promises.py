@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from saleslake import accounting, bronze
 from saleslake.config import Settings
 from saleslake.entry import open_settings
-from saleslake.gold import refresh as gold
+from saleslake.gold import star
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
 from saleslake.pipeline import Batch
@@ -37,7 +37,7 @@ SEED = int(os.environ.get("SALESLAKE_SEED", "3"))
 
 TABLES: dict[str, Table] = {
     table.full_name: table
-    for table in (*(entity.table for entity in ENTITIES.values()), quarantine.TABLE, *gold.TABLES.values())
+    for table in (*(entity.table for entity in ENTITIES.values()), quarantine.TABLE, *star.TABLES.values())
 }
 BY_DATE = [table for table in TABLES.values() if table.partition_by == ("date",)]
 

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from saleslake import bronze, first_commit
-from saleslake.gold.refresh import TABLES
+from saleslake.gold.star import TABLES
 from saleslake.silver import quarantine
 from saleslake.silver.registry import ENTITIES
 from saleslake.table import LONG, MONEY, STRING, Column, Table

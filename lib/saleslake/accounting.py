@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from saleslake import bronze
 from saleslake.fingerprint import gold_fingerprint, rules_fingerprint
-from saleslake.gold import refresh as gold
+from saleslake.gold import star
 from saleslake.gold.sync import differences
 from saleslake.lake import Lake
 from saleslake.publish import ranked_versions
@@ -188,13 +188,13 @@ def _read_off(judged: DataFrame, sources: list[str]) -> list[SourceProof]:
 
 
 def _prove_gold(lake: Lake) -> dict[str, list[str]]:
-    inputs = gold.pinned_inputs(lake)
-    missing = [table.full_name for name, table in gold.INPUTS.items() if name not in inputs.pins]
+    inputs = star.pinned_inputs(lake)
+    missing = [table.full_name for name, table in star.INPUTS.items() if name not in inputs.pins]
     if missing:
         return {name: ["the table does not exist, so gold cannot be derived: run `saleslake run`"] for name in missing}
     found: dict[str, list[str]] = {}
-    for name, expected in gold.expected(inputs).items():
-        table = gold.TABLES[name]
+    for name, expected in star.expected(inputs).items():
+        table = star.TABLES[name]
         if not lake.exists(table):
             found[name] = ["the table does not exist"]
             continue

@@ -11,8 +11,7 @@ import structlog
 
 from saleslake import bronze
 from saleslake.errors import LockTimeout
-from saleslake.gold import refresh as gold
-from saleslake.gold import sales_by_minute
+from saleslake.gold import sales_by_minute, star
 from saleslake.lake import Lake
 from saleslake.silver import quarantine
 from saleslake.silver.registry import ENTITIES
@@ -50,7 +49,7 @@ def _tables(lake: Lake) -> list[tuple[Table, str]]:
     return [
         *found.values(),
         *((table, "silver") for table in silver),
-        *((table, "gold") for table in gold.TABLES.values()),
+        *((table, "gold") for table in star.TABLES.values()),
         (sales_by_minute.TABLE, "sales_by_minute"),
     ]
 

@@ -12,7 +12,7 @@ import structlog
 from saleslake import bronze, checks, faults, heal
 from saleslake.errors import ConfigError
 from saleslake.fingerprint import rules_fingerprint
-from saleslake.gold import refresh as gold
+from saleslake.gold import refresh, star
 from saleslake.heal import Damage
 from saleslake.ingest.land import land
 from saleslake.ingest.report import Landed
@@ -30,7 +30,7 @@ from saleslake.table import Table
 Say = Callable[[str], None]
 
 _SILVER_TABLES: list[Table] = [*(entity.table for entity in ENTITIES.values()), quarantine.TABLE]
-_TABLES: list[Table] = [*_SILVER_TABLES, *gold.TABLES.values()]
+_TABLES: list[Table] = [*_SILVER_TABLES, *star.TABLES.values()]
 
 
 def _silent(_: str) -> None:
@@ -151,11 +151,11 @@ class Batch:
         """Refresh gold; replace what is damaged."""
         faults.reached("between_silver_and_gold")
         with self._timed("gold"):
-            damages, _ = heal.inspect(self.lake, gold.TABLES.values(), self.state.load())
+            damages, _ = heal.inspect(self.lake, star.TABLES.values(), self.state.load())
             self._announce(damages)
             self._mark([damage.table for damage in damages])
             damaged = frozenset(damage.table.full_name for damage in damages)
-            self.summary.written += gold.refresh(self.lake, damaged, lambda table: self.say(f"gold: {table}"))
+            self.summary.written += refresh.refresh(self.lake, damaged, lambda table: self.say(f"gold: {table}"))
             self._unmark([damage.table for damage in damages])
             self._remember_sound()
 

@@ -14,7 +14,7 @@ from saleslake import bronze
 from saleslake.config import PROJECT_ROOT
 from saleslake.entry import open_settings
 from saleslake.generate import generate
-from saleslake.gold import refresh as gold
+from saleslake.gold import star
 from saleslake.lake import Lake
 from saleslake.serve.duck import connect, tables
 from saleslake.silver import quarantine
@@ -235,7 +235,7 @@ def _against_oracle(house: House) -> str:
     )
     rows = [row for table in tables for row in stored(lake, table) if row["kind"] == "record"]
     verdict = oracle.decide([oracle.Landed(**{name: row[name] for name in LANDED}) for row in rows], sources)
-    described = {table.full_name: table for table in (*gold.TABLES.values(), *SILVER)}
+    described = {table.full_name: table for table in (*star.TABLES.values(), *SILVER)}
     try:
         for name, expected in verdict.tables.items():
             assert_same(name, stored(lake, described[name]), expected)

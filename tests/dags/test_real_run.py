@@ -157,12 +157,12 @@ def in_lake(run: Run, monkeypatch: pytest.MonkeyPatch) -> Lake:
 
 
 def test_what_postgresql_serves_is_what_gold_holds(run: Run, in_lake: Lake) -> None:
-    from saleslake.gold import refresh
+    from saleslake.gold import star
 
     def rows(table: Table) -> int:
         return in_lake.snapshot(table).count()
 
-    held = {table.name: rows(table) for table in refresh.TABLES.values()}
+    held = {table.name: rows(table) for table in star.TABLES.values()}
     assert held["fact_sales"] > 1000
     assert {name: run.served.get(name) for name in held} == held
 

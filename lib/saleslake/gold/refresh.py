@@ -1,6 +1,6 @@
 """Refreshes gold from silver: pins the silver versions, recomputes what their changes touch, writes what differs.
 
-The one path for refresh, rebuild, repair and, through `expected`, verify.
+The one path for refresh, rebuild and repair; `verify` compares with `star.expected`.
 """
 
 from __future__ import annotations
@@ -28,34 +28,15 @@ from saleslake.gold import (
     inventory_valuation,
     product_revenue,
 )
+from saleslake.gold.star import INPUTS, TABLES, Inputs
 from saleslake.gold.sync import Written, date_in, overwrite, sync_changed, sync_dates, sync_keys
 from saleslake.gold.sync_few import Scope, sync_few
 from saleslake.gold.touched import Touched, touched
 from saleslake.gold.unknown import UNKNOWN
 from saleslake.lake import Lake
 from saleslake.parallel import side_by_side
-from saleslake.silver import orders, products, stock, transactions, users
-from saleslake.state import Pin
+from saleslake.silver import orders, stock, transactions
 from saleslake.table import Table
-
-TABLES: dict[str, Table] = {
-    module.TABLE.full_name: module.TABLE
-    for module in (
-        dim_user,
-        dim_product,
-        dim_order,
-        dim_date,
-        fact_sales,
-        product_revenue,
-        channel_performance,
-        customer_purchase_frequency,
-        inventory_valuation,
-    )
-}
-"""Every gold table. One of your own: its module here, a step in `_stages`, and a line in `expected`."""
-
-INPUTS = {module.TABLE.name: module.TABLE for module in (orders, transactions, users, products, stock)}
-"""Every silver table that gold is made of, by name."""
 
 
 @dataclass(frozen=True)
@@ -66,27 +47,6 @@ class Keys:
     """One column, named like the table's key."""
     values: set[str] | None
     """The same in memory; None: too many."""
-
-
-@dataclass
-class Inputs:
-    """Silver at the pinned versions, as frames."""
-
-    lake: Lake
-    pins: dict[str, Pin]
-
-    def silver(self, name: str, dates: set[date] | None = None) -> DataFrame:
-        rows = self.lake.read(INPUTS[name], self.pins[name][1])
-        return rows if dates is None else rows.where(date_in(dates))
-
-    def prices(self) -> DataFrame:
-        """Grain: sku. The catalogue."""
-        return dim_product.catalogue(self.silver("products"), dim_product.precedence(self.lake.settings))
-
-    def fact(self, dates: set[date] | None = None) -> DataFrame:
-        """fact_sales as it should be, for some dates or all."""
-        rule = self.lake.settings.gold.missing_item_price
-        return fact_sales.build(self.silver("orders", dates), self.silver("transactions", dates), self.prices(), rule)
 
 
 def refresh(
@@ -402,38 +362,3 @@ class _Refresh:
         for table in (fact_sales.TABLE, dim_order.TABLE):
             found |= {date.fromisoformat(p["date"]) for p in self.lake.snapshot(table).partitions()}
         return found
-
-
-def expected(inputs: Inputs) -> dict[str, DataFrame]:
-    """Every gold table as it should be, derived from silver alone; what verify compares with what is stored."""
-    fact = inputs.fact()
-    orders_ = dim_order.build(inputs.silver("orders"))
-    revenue = product_revenue.build(fact)
-    products_ = dim_product.build(inputs.prices(), revenue.select("sku"))
-    buyers = fact.select("user_id").unionByName(orders_.select("user_id"))
-    dates = fact.select("date").unionByName(orders_.select("date"))
-    return {
-        fact_sales.TABLE.full_name: fact,
-        dim_order.TABLE.full_name: orders_,
-        product_revenue.TABLE.full_name: revenue,
-        channel_performance.TABLE.full_name: channel_performance.build(fact),
-        customer_purchase_frequency.TABLE.full_name: customer_purchase_frequency.build(fact),
-        dim_date.TABLE.full_name: dim_date.build(dates),
-        dim_user.TABLE.full_name: dim_user.build(inputs.silver("users"), buyers),
-        dim_product.TABLE.full_name: products_,
-        inventory_valuation.TABLE.full_name: inventory_valuation.build(products_, inputs.silver("stock"), revenue),
-    }
-
-
-def pinned_inputs(lake: Lake) -> Inputs:
-    """Inputs at the versions gold was last refreshed from; now, where that is unknown."""
-    seen = lake.state.load().refreshed
-    pins = {}
-    for name, table in INPUTS.items():
-        now = lake.pin(table)
-        if now:
-            pins[name] = seen.get(table.full_name, now)
-    return Inputs(lake, pins)
-
-
-__all__ = ["TABLES", "Inputs", "expected", "pinned_inputs", "refresh"]

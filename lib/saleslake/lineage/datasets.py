@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from saleslake import bronze
 from saleslake.config import Settings
-from saleslake.gold import refresh as gold
+from saleslake.gold import star
 from saleslake.ingest.report import Landed
 from saleslake.lake import Lake
 from saleslake.silver import quarantine
@@ -46,9 +46,9 @@ def read_and_written(lake: Lake, summary: Summary) -> tuple[list[Dataset], list[
             written.add(quarantine.TABLE, outcome.quarantined)
     for change in summary.written:
         if change.anything:
-            written.add(gold.TABLES[change.table], change.rows)
+            written.add(star.TABLES[change.table], change.rows)
     if summary.written:
-        for table in gold.INPUTS.values():
+        for table in star.INPUTS.values():
             needed.add(table, None)
     return [*read, *(one for one in needed.datasets() if one.name not in written.names())], list(written.datasets())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from saleslake import bronze
 from saleslake.accounting import Proof
-from saleslake.gold import refresh as gold
+from saleslake.gold import star
 from saleslake.lake import Lake
 from saleslake.silver import quarantine
 from saleslake.silver.registry import ENTITIES
@@ -61,7 +61,7 @@ def provable(lake: Lake) -> set[str]:
     """Names of the tables that a proof is about."""
     bronzes = {bronze.holding(lake, source).full_name for source in lake.settings.sources}
     silver = {entity.table.full_name for entity in ENTITIES.values()} | {quarantine.TABLE.full_name}
-    return bronzes | silver | {table.full_name for table in gold.TABLES.values()}
+    return bronzes | silver | {table.full_name for table in star.TABLES.values()}
 
 
 def sound_tables(lake: Lake, proof: Proof) -> set[str]:

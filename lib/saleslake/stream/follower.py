@@ -12,7 +12,7 @@ import time
 import structlog
 
 from saleslake.errors import LockTimeout
-from saleslake.gold import refresh as gold
+from saleslake.gold import refresh, star
 from saleslake.pipeline import Batch
 from saleslake.stream.health import Health
 
@@ -35,7 +35,7 @@ class GoldFollower:
     def start(self) -> None:
         """What an earlier run left is due, and what was damaged."""
         lake = self.batch.lake
-        if any(lake.exists(table) and lake.snapshot(table).count() for table in gold.INPUTS.values()):
+        if any(lake.exists(table) and lake.snapshot(table).count() for table in star.INPUTS.values()):
             self.tell(is_behind=False)
 
     def tell(self, *, is_behind: bool) -> None:
@@ -70,7 +70,7 @@ class GoldFollower:
     def _refresh(self) -> None:
         began = time.monotonic()
         if self._inspected:
-            written = gold.refresh(self.batch.lake)
+            written = refresh.refresh(self.batch.lake)
         else:
             self.batch.gold()
             written = self.batch.summary.written
