@@ -120,7 +120,6 @@ def _replace(lake: Lake, table: Table, upserts: pa.Table, deletes: pa.Table, dat
     The change feed tells of deletes and inserts where a MERGE would tell of updates. It is no MERGE of delta-rs: the files
     that one writes say that their texts are Arrow's string views, and Arrow's own reader of Delta tables cannot filter those.
     """
-    lake.create(table)
     log, wanted = lake.snapshot(table), sorted(set(dates))
     keys = pa.concat_tables([upserts.select(table.keys), deletes.select(table.keys)])
     of_keys = _of_keys(table, keys)

@@ -227,14 +227,12 @@ def killed_at(
 
 def _against_oracle(house: House) -> str:
     """What plain Python makes of the landed records, in every table, row for row."""
-    lake, sources = house.lake, SETUPS["batch" if house.source == "batch" else "stream"]
+    lake, setup = house.lake, SETUPS["batch" if house.source == "batch" else "stream"]
     tables = (
-        [bronze.table_of(name) for name in sources.feeds]
-        if house.source == "batch"
-        else [bronze.table_of(bronze.EVENTS)]
+        [bronze.table_of(name) for name in setup.feeds] if house.source == "batch" else [bronze.table_of(bronze.EVENTS)]
     )
     rows = [row for table in tables for row in stored(lake, table) if row["kind"] == "record"]
-    verdict = oracle.decide([oracle.Landed(**{name: row[name] for name in LANDED}) for row in rows], sources)
+    verdict = oracle.decide([oracle.Landed(**{name: row[name] for name in LANDED}) for row in rows], setup)
     described = {table.full_name: table for table in (*star.TABLES.values(), *SILVER)}
     try:
         for name, expected in verdict.tables.items():

@@ -128,7 +128,10 @@ def _merge(lake: Lake, counted: DataFrame, _: int) -> None:
     with lake.lock("sales_by_minute"):
         rows = counted.persist()
         try:
-            if few.applies(lake, rows.count()):
+            count = rows.count()
+            if count == 0:
+                return
+            if few.applies(lake, count):
                 expected = rows.toArrow()
                 keys = ", ".join(table.keys)
                 days = set(expected.column("date").to_pylist())
