@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from saleslake.config import Api, Source
 from saleslake.sources.api_client import ApiClient
 
-NOW = datetime(2025, 6, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
+NOW = datetime(2025, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 def make_client(

@@ -1,12 +1,14 @@
-"""One Spark session for all tests, and lakehouses in temporary folders."""
+"""What tests share: a Spark session, lakehouses in temporary folders, processes, servers; and their tiers."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from pyspark.sql import SparkSession
 
@@ -15,8 +17,74 @@ from saleslake.config import Settings
 from saleslake.entry import open_settings
 from saleslake.lake import Lake
 from saleslake.session import build_session
+from tests import tiers
+from tests.processes import Processes
+from tools.kafka_broker import KafkaBroker
+from tools.postgres_server import PostgresServer
 
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+_guard = tiers.Guard()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before `-m` chooses: the tier of each test follows from the fixtures that it asks for."""
+    for item in items:
+        tiers.mark(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A test starts no more than its tier allows."""
+    _guard.test, _guard.tier = item.nodeid, tiers.tier_of(getattr(item, "fixturenames", []))
+    try:
+        return (yield)  # type: ignore[return-value]
+    finally:
+        _guard.tier = tiers.TIERS[-1]
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    """Starts programs, each ended with the test."""
+    started = Processes()
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="session")
+def session_processes() -> Iterator[Processes]:
+    """The same for what many tests look at: ended with the last of them."""
+    started = Processes()
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """One broker for all tests; each makes topics of its own."""
+    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_servers() -> None:
+    """For tests that start a server of their own kind, and stop it."""
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server for all tests."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> str:
+    """The address of a database of the test's own."""
+    name = f"test_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres_server.dsn, autocommit=True) as connection:
+        connection.execute(f"create database {name}".encode())
+    return postgres_server.dsn.removesuffix("/postgres") + f"/{name}"
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, NoReturn
@@ -224,7 +224,7 @@ def moment(value: Any, zone: str) -> datetime | None:
         return None
     day, hour, minute, second, fraction, offset = found.groups()
     try:
-        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), timezone.utc)
+        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
         if hour is None:
             return start
         local = datetime(
@@ -237,12 +237,12 @@ def moment(value: Any, zone: str) -> datetime | None:
             int((fraction or "").ljust(6, "0")),
         )
         if offset is None:
-            return local.replace(tzinfo=ZoneInfo(zone)).astimezone(timezone.utc)
+            return local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
         if offset == "Z":
-            return local.replace(tzinfo=timezone.utc)
+            return local.replace(tzinfo=UTC)
         sign = -1 if offset[0] == "-" else 1
         away = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
-        return (local - sign * away).replace(tzinfo=timezone.utc)
+        return (local - sign * away).replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.processes import ROOT, Done, Processes
 from tools.processes import HOST, free_port
 
-ROOT = Path(__file__).parents[1]
 CONTROL = ("urllib3", "1.24.1")
 LOCK = """good==1.0 \\
     --hash=sha256:00
@@ -60,7 +58,7 @@ def service(*vulnerable: tuple[str, str]) -> Iterator[tuple[str, list[tuple[str,
         thread.join()
 
 
-def audit(folder: Path, url: str, ignored: str = "") -> subprocess.CompletedProcess[str]:
+def audit(processes: Processes, folder: Path, url: str, ignored: str = "") -> Done:
     (folder / "some.lock").write_text(LOCK)
     (folder / "ignored.txt").write_text("# ID  reason\n" + ignored)
     own = {
@@ -69,28 +67,22 @@ def audit(folder: Path, url: str, ignored: str = "") -> subprocess.CompletedProc
         "AUDIT_LOCKS": str(folder / "some.lock"),
         "AUDIT_IGNORED": str(folder / "ignored.txt"),
     }
-    return subprocess.run(
-        [str(ROOT / "tools" / "audit.sh")],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | own | {"NO_PROXY": HOST},
-    )
+    return processes.run(str(ROOT / "tools" / "audit.sh"), **own)
 
 
-def test_every_pin_is_asked_about_whatever_python_and_platform_it_is_for(tmp_path: Path) -> None:
+def test_every_pin_is_asked_about_whatever_python_and_platform_it_is_for(tmp_path: Path, processes: Processes) -> None:
     with service(CONTROL) as (url, asked):
-        done = audit(tmp_path, url)
+        done = audit(processes, tmp_path, url)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "3 pinned versions of 1 lock files: nothing known against them (osv)\n"
     assert sorted(asked) == [("bad", "2.0"), ("bad", "3.0"), ("good", "1.0"), CONTROL]
 
 
-def test_a_vulnerable_version_is_named_and_passes_only_with_a_reason(tmp_path: Path) -> None:
+def test_a_vulnerable_version_is_named_and_passes_only_with_a_reason(tmp_path: Path, processes: Processes) -> None:
     with service(CONTROL, ("bad", "2.0")) as (url, _):
-        found = audit(tmp_path, url)
-        explained = audit(tmp_path, url, "CANARY-bad  only Python 3.3, which we do not run on\n")
-        unexplained = audit(tmp_path, url, "CANARY-bad\n")
+        found = audit(processes, tmp_path, url)
+        explained = audit(processes, tmp_path, url, "CANARY-bad  only Python 3.3, which we do not run on\n")
+        unexplained = audit(processes, tmp_path, url, "CANARY-bad\n")
     assert found.returncode == 1
     assert found.stdout.startswith("bad 2.0: CANARY-bad")
     assert "fixed in 9.9" in found.stdout
@@ -100,9 +92,9 @@ def test_a_vulnerable_version_is_named_and_passes_only_with_a_reason(tmp_path: P
 
 
 @pytest.mark.parametrize("trouble", ["away", "knows nothing"])
-def test_what_could_not_be_asked_is_not_clean(trouble: str, tmp_path: Path) -> None:
+def test_what_could_not_be_asked_is_not_clean(trouble: str, tmp_path: Path, processes: Processes) -> None:
     with service() as (url, _):
-        done = audit(tmp_path, url if trouble == "knows nothing" else f"http://{HOST}:{free_port()}/")
+        done = audit(processes, tmp_path, url if trouble == "knows nothing" else f"http://{HOST}:{free_port()}/")
     assert done.returncode == 2
     assert "NOT AUDITED" in done.stderr
     assert done.stdout == ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,7 +54,7 @@ def _rows(*lines: tuple[str, int, str, date]) -> pa.Table:
         {
             "order_id": order_id,
             "line": line,
-            "minute": datetime(1961, 5, 1, 0, line, tzinfo=timezone.utc),
+            "minute": datetime(1961, 5, 1, 0, line, tzinfo=UTC),
             "note": note,
             "date": day,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -391,4 +391,4 @@ def test_a_refetch_lands_everything_again_as_duplicates(shop: Callable[..., Shop
     assert s.run(refetch=True).records == 3
     proof = accounting.verify(s.lake()).sources[0]
     assert (proof.applied, proof.duplicate, proof.adds_up) == (3, 3, True)
-    assert datetime.fromisoformat(s.watermark.replace("Z", "+00:00")) < datetime.now(timezone.utc) - timedelta(days=1)  # type: ignore[union-attr]
+    assert datetime.fromisoformat(s.watermark.replace("Z", "+00:00")) < datetime.now(UTC) - timedelta(days=1)  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from saleslake import machine
+from tests.processes import Processes
 
 FIX = "install a JDK 17 or 21"
 
@@ -21,14 +22,16 @@ def java(folder: Path, version: str, modules: str = "java.base jdk.incubator.vec
 
 
 @pytest.mark.parametrize("version", ["17.0.9", "21", "21.0.1"])
-def test_java_17_and_21_will_do(version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_java_17_and_21_will_do(
+    version: str, tmp_path: Path, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JAVA_HOME", str(java(tmp_path, f'openjdk version "{version}" 2023-10-17')))
     assert machine.java_problem() is None
 
 
 @pytest.mark.parametrize(("version", "major"), [("1.8.0_392", "1"), ("11.0.21", "11"), ("25", "25")])
 def test_another_java_is_named_with_its_version(
-    version: str, major: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    version: str, major: str, tmp_path: Path, processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(java(tmp_path, f'openjdk version "{version}"')))
     problem = machine.java_problem()
@@ -36,14 +39,16 @@ def test_another_java_is_named_with_its_version(
     assert problem.startswith(f"Java at {tmp_path}/bin/java is version {major}; Spark 4.2 needs 17 or 21: {FIX}")
 
 
-def test_a_trimmed_java_lacks_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trimmed_java_lacks_a_module(tmp_path: Path, processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(java(tmp_path, 'openjdk version "17"', "java.base java.logging")))
     problem = machine.java_problem()
     assert problem is not None
     assert "lacks the module jdk.incubator.vector that Spark 4.2 needs (a trimmed JDK): " + FIX in problem
 
 
-def test_a_java_that_says_nothing_or_does_not_start_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_java_that_says_nothing_or_does_not_start_is_named(
+    tmp_path: Path, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = java(tmp_path, "hello")
     monkeypatch.setenv("JAVA_HOME", str(home))
     assert f"Java at {home}/bin/java does not say its version: {FIX}" in str(machine.java_problem())

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import requests
 
 from saleslake.errors import ConfigError
 from saleslake.mock_api import Fault, MockApi, parse_fault, parse_faults
+from tests.processes import Processes
 
 
 def order(number: int, **fields: Any) -> dict[str, Any]:
@@ -214,19 +212,15 @@ def test_a_wrong_fault_is_quoted(spec: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serving_ends_cleanly_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+def test_serving_ends_cleanly_on_a_signal(tmp_path: Path, processes: Processes, number: signal.Signals) -> None:
     (tmp_path / "o.jsonl").write_text('{"order_id": "a"}\n')
     (tmp_path / "p.json").write_text("[]")
     code = "from saleslake.mock_api import serve; serve('127.0.0.1', 0, 'o.jsonl', 'p.json', 'MOCK_TOKEN')"
-    paths = os.pathsep.join(path for path in sys.path if path)
-    env = os.environ | {"MOCK_TOKEN": "t0ken", "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        assert "mock_api_started" in server.stdout.readline()
-        server.send_signal(number)
-        out, err = server.communicate(timeout=10)
+    server = processes.start("python", "-c", code, cwd=tmp_path, MOCK_TOKEN="t0ken", PYTHONUNBUFFERED="1")
+    assert server.stdout is not None
+    assert "mock_api_started" in server.stdout.readline()
+    server.send_signal(number)
+    out, err = server.communicate(timeout=60)
     assert (server.returncode, err) == (0, "")
     assert "mock_api_stopped" in out
 

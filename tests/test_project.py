@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -12,25 +9,22 @@ from pathlib import Path
 import pytest
 
 from saleslake import project
+from tests.processes import Done, Processes
 from tools import pyfiles
 
 SAMPLE = "sample_data/api_orders.json"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Suffix → file: the sdist, the wheel and the zip."""
+def built(tmp_path_factory: pytest.TempPathFactory, session_processes: Processes) -> dict[str, Path]:
+    """Suffix → file: the sdist, the wheel and the zip. Setuptools runs as a process of its own."""
     files = pyfiles.build(tmp_path_factory.mktemp("dist"))
     return {"".join(path.suffixes[-2:]) if path.name.endswith(".tar.gz") else path.suffix: path for path in files}
 
 
-def run(path: Path, code: str, **more: str) -> subprocess.CompletedProcess[str]:
+def run(processes: Processes, path: Path, code: str, **more: str) -> Done:
     """Python with the package from `path` alone, and the libraries of this environment."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SALESLAKE")}
-    environment |= {"PYTHONPATH": str(path), **more}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=path.parent, capture_output=True, text=True, check=False
-    )
+    return processes.run("python", "-c", code, cwd=path.parent, PYTHONPATH=str(path), **more)
 
 
 def test_home_goes_before_the_checkout_and_the_checkout_before_what_is_carried(tmp_path: Path) -> None:
@@ -66,9 +60,12 @@ def test_the_sdist_has_what_the_wheel_is_made_from(built: dict[str, Path]) -> No
     assert {"setup.py", "pyproject.toml", "sql/views.sql", SAMPLE, "lib/saleslake/project.py"} <= names
 
 
-def test_an_installed_wheel_finds_its_settings_views_and_questions(built: dict[str, Path], tmp_path: Path) -> None:
+def test_an_installed_wheel_finds_its_settings_views_and_questions(
+    built: dict[str, Path], tmp_path: Path, processes: Processes
+) -> None:
     zipfile.ZipFile(built[".whl"]).extractall(tmp_path / "site")
     done = run(
+        processes,
         tmp_path / "site",
         "from saleslake import config, machine, project; from saleslake.serve import ddl, duck, questions; "
         "print(project.ROOT, sorted(config.load().sources)[0], len(duck.view_statements(*duck.VIEWS)), "
@@ -79,8 +76,11 @@ def test_an_installed_wheel_finds_its_settings_views_and_questions(built: dict[s
     ], done.stderr  # fmt: skip
 
 
-def test_the_zip_for_py_files_is_imported_as_it_is_and_reads_its_views_from_inside(built: dict[str, Path]) -> None:
+def test_the_zip_for_py_files_is_imported_as_it_is_and_reads_its_views_from_inside(
+    built: dict[str, Path], processes: Processes
+) -> None:
     done = run(
+        processes,
         built[".zip"],
         "import saleslake.pipeline, saleslake.stream.run; from saleslake.serve import duck, questions; "
         "print(saleslake.__file__, len(duck.view_statements(*duck.VIEWS)), 'top_users' in questions.questions())",
@@ -88,7 +88,9 @@ def test_the_zip_for_py_files_is_imported_as_it_is_and_reads_its_views_from_insi
     assert done.stdout.split() == [str(built[".zip"] / "saleslake" / "__init__.py"), "6", "True"], done.stderr
 
 
-def test_a_new_home_gets_what_the_wheel_carries_and_keeps_what_it_has(built: dict[str, Path], tmp_path: Path) -> None:
+def test_a_new_home_gets_what_the_wheel_carries_and_keeps_what_it_has(
+    built: dict[str, Path], tmp_path: Path, processes: Processes
+) -> None:
     zipfile.ZipFile(built[".whl"]).extractall(tmp_path / "site")
     home, package = tmp_path / "home", tmp_path / "site" / "saleslake"
     (home / "conf").mkdir(parents=True)
@@ -99,6 +101,9 @@ def test_a_new_home_gets_what_the_wheel_carries_and_keeps_what_it_has(built: dic
     assert project.lay_out(home, package) == []
     assert project.lay_out(pyfiles.ROOT, pyfiles.ROOT / "lib" / "saleslake") == []  # a checkout has it all already
     shown = run(
-        tmp_path / "site", "from saleslake import config; print(config.DEFAULT_CONFIG)", SALESLAKE_HOME=str(home)
+        processes,
+        tmp_path / "site",
+        "from saleslake import config; print(config.DEFAULT_CONFIG)",
+        SALESLAKE_HOME=str(home),
     )
     assert shown.stdout.strip() == str(home / "conf" / "saleslake.toml")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from tests.comparing import CHANNELS, as_rows, assert_same
 
 HISTORIES = 300 * int(os.environ.get("SALESLAKE_EXAMPLES", "1"))
 SEED = int(os.environ.get("SALESLAKE_SEED", "20240301"))
-START = datetime(2024, 4, 1, tzinfo=timezone.utc)
+START = datetime(2024, 4, 1, tzinfo=UTC)
 
 FORMATS = {"orders": "jsonl", "transactions": "csv", "users": "csv", "products": "csv", "stock": "csv"}
 VERSIONS = {"transactions": "updated_at", "users": "created_at"}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
+import runpy
 import sys
 from collections import Counter, defaultdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,17 @@ def planted(name: str) -> dict[int, tuple[str, str, str]]:
 def version_time(order: dict[str, Any]) -> datetime:
     text = order.get("updated_at") or order["created_at"]
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def test_the_script_writes_the_files_that_are_in_the_repository(tmp_path: Path) -> None:
-    command = [sys.executable, "-B", str(SAMPLE / "make_sample.py"), str(tmp_path)]
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
+def test_the_script_writes_the_files_that_are_in_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(SAMPLE))
+    monkeypatch.setattr(sys, "argv", ["make_sample.py", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(SAMPLE / "make_sample.py"), run_name="__main__")
+    assert ended.value.code == 0
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert len(written) == 8
     assert written == {name: (SAMPLE / name).read_bytes() for name in written}

@@ -15,9 +15,9 @@ VENV = ROOT / ".venv"
 
 
 def main(argv):
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 11):
         return stop(
-            f"Python {sys.version.split()[0]} is too old; saleslake needs 3.10 or newer: install one and run make "
+            f"Python {sys.version.split()[0]} is too old; saleslake needs 3.11 or newer: install one and run make "
             "PYTHON=/path/to/python3"
         )
     sys.path.insert(0, str(ROOT / "lib"))

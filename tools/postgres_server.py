@@ -40,17 +40,17 @@ class PostgresServer:
         return f"postgresql://{USER}:{self.password}@{HOST}:{self.port}/postgres"
 
     def __enter__(self) -> PostgresServer:
-        programs = _programs()
+        bin_ = programs()
         key = self.folder / "password"
         key.write_text(self.password)
         if self._user:
             for path in (self.folder, key):
                 shutil.chown(path, self._user)
         data = self.folder / "data"
-        initdb = [programs / "initdb", "-D", data, "-U", USER, f"--pwfile={key}", "-A", "scram-sha-256", "-E", "UTF8"]
+        initdb = [bin_ / "initdb", "-D", data, "-U", USER, f"--pwfile={key}", "-A", "scram-sha-256", "-E", "UTF8"]
         self._run([*initdb, "--locale=C", "--no-sync"])
         options = {"listen_addresses": HOST, "port": self.port, "unix_socket_directories": "", "fsync": "off"}
-        command = [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())]
+        command = [bin_ / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())]
         log = (self.folder / "log").open("wb")
         self._process = subprocess.Popen(
             [str(part) for part in command], stdout=log, stderr=log, user=self._user, cwd="/"
@@ -82,7 +82,7 @@ class PostgresServer:
         raise RuntimeError(f"PostgreSQL did not start: {(self.folder / 'log').read_text(errors='replace')[-2000:]}")
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The folder of initdb and postgres; installed if need be."""
     found = _found()
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):

@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
@@ -40,7 +40,7 @@ def look() -> dict[str, Any] | None:
 def end_if_silent(stream: dict[str, Any] | None, params: dict[str, Any]) -> str:
     if not stream or not stream["running"]:
         return "no stream is running on this machine"
-    silent = (datetime.now(timezone.utc) - datetime.fromisoformat(stream["at"].replace("Z", "+00:00"))).total_seconds()
+    silent = (datetime.now(UTC) - datetime.fromisoformat(stream["at"].replace("Z", "+00:00"))).total_seconds()
     if silent <= params["silent_minutes"] * 60:
         return f"running, last heard of {silent:.0f} s ago"
     pid = int(stream["pid"])

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import tempfile
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import requests
@@ -86,7 +86,7 @@ def check_stream(lake: Lake, silent_seconds: float) -> None:
     if not said["running"]:
         raise SaleslakeError(f"the stream (process {said['pid']}) was killed while {said['state']}: start it again")
     heard = datetime.fromisoformat(said["at"].replace("Z", "+00:00"))
-    silent = (datetime.now(timezone.utc) - heard).total_seconds()
+    silent = (datetime.now(UTC) - heard).total_seconds()
     if silent > silent_seconds:
         raise SaleslakeError(f"the stream has said nothing for {silent:.0f} s (more than {silent_seconds:g})")
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import faults, few
+from saleslake import few, kill_points
 from saleslake.lake import Lake
 from saleslake.landing import Unit, from_micros, iso
 from saleslake.table import DATE, LONG, STRING, TIMESTAMP, Column, Table
@@ -175,7 +175,7 @@ class Staging:
         added = {
             "record_id": pa.array([f"{unit}#{ordinal}"]),
             "content_hash": pa.array([content_hash(raw)]),
-            "landed_date": pa.array([control.landed_at.astimezone(timezone.utc).date()]),
+            "landed_date": pa.array([control.landed_at.astimezone(UTC).date()]),
         }
         for name, column in added.items():
             row = row.append_column(name, column)
@@ -225,12 +225,12 @@ def append(lake: Lake, source: str, staging: Staging) -> None:
     rows = frames[0] if len(frames) == 1 else frames[0].unionByName(frames[1])
     is_few = few.applies(lake, staging.rows)
     collected = rows.toArrow() if is_few else None
-    faults.reached("before_bronze")
+    kill_points.reached("before_bronze")
     if collected is not None:
         few.append(lake, table, collected)
     else:
         lake.append(table, rows)
-    faults.reached("after_bronze")
+    kill_points.reached("after_bronze")
 
 
 def with_identity(staged: DataFrame, *others: str) -> DataFrame:

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import structlog
 
@@ -55,7 +55,7 @@ def run_job(
 
     `check` looks at the settings before anything is written and raises ConfigError; `conf` adds settings of the session.
     """
-    started = datetime.now(timezone.utc)
+    started = datetime.now(UTC)
     try:
         settings = config.load(config_path)
     except SaleslakeError as e:
@@ -88,7 +88,7 @@ def run_job(
     except Exception as e:
         error = e
     batch.summary.ended_early = error is not None
-    ended = datetime.now(timezone.utc)
+    ended = datetime.now(UTC)
     seconds = (ended - started).total_seconds()
     _log_end(lake, command, started, batch.summary, error)
     if show:
@@ -133,7 +133,7 @@ def _log_end(lake: Lake, command: str, started: datetime, summary: Summary, erro
         status=status,
         error=str(error) if error else None,
         **row,
-        execution_time_seconds=round((datetime.now(timezone.utc) - started).total_seconds(), 3),
+        execution_time_seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
     )
     try:
         runlog.append(

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,17 +65,17 @@ class Unit:
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with microseconds and Z, so that text order is time order."""
     # isoformat, because strftime writes the year 1 as "1".
-    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def from_micros(micros: int) -> datetime:
     """Microseconds since 1970 as a UTC datetime, exactly."""
-    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
 def now() -> datetime:
     """The clock of landing; the only place that asks it for `landed_at` of files."""
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 class LandingZone:
@@ -140,7 +140,7 @@ class LandingZone:
     @staticmethod
     def _read(path: Place) -> Unit:
         content = json.loads(path.read_bytes())
-        moment = datetime.strptime(content.pop("landed_at"), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+        moment = datetime.strptime(content.pop("landed_at"), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
         return Unit(**content, landed_at=moment)
 
 

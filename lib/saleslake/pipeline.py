@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from saleslake import bronze, checks, faults, heal
+from saleslake import bronze, checks, heal, kill_points
 from saleslake.errors import ConfigError
 from saleslake.fingerprint import rules_fingerprint
 from saleslake.gold import refresh, star
@@ -149,7 +149,7 @@ class Batch:
 
     def gold(self) -> None:
         """Refresh gold; replace what is damaged."""
-        faults.reached("between_silver_and_gold")
+        kill_points.reached("between_silver_and_gold")
         with self._timed("gold"):
             damages, _ = heal.inspect(self.lake, star.TABLES.values(), self.state.load())
             self._announce(damages)

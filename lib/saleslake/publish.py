@@ -20,7 +20,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from saleslake import faults
+from saleslake import kill_points
 from saleslake.errors import SaleslakeError, first_line
 from saleslake.lake import Lake
 from saleslake.silver import quarantine
@@ -109,10 +109,10 @@ def _publish_counted(
 ) -> Outcome:
     if outcome.quarantined:
         insert_rejected(lake, entity, cleaned)
-        faults.reached("after_quarantine")
+        kill_points.reached("after_quarantine")
     if outcome.records > outcome.quarantined or current_files is not None:
         _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
-        faults.reached("after_silver_write")
+        kill_points.reached("after_silver_write")
     return outcome
 
 

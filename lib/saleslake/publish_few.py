@@ -11,7 +11,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saleslake import faults, few
+from saleslake import few, kill_points
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, one_at_a_time, turn
 from saleslake.silver import quarantine
@@ -31,10 +31,10 @@ def publish_few(lake: Lake, entity: Entity, cleaned: pa.Table) -> Outcome:
     with lake.lock("silver"), turn(lake, entity.table):
         if outcome.quarantined:
             _insert_rejected(lake, quarantine.rejected_rows(cleaned.filter(is_bad), entity.name))
-            faults.reached("after_quarantine")
+            kill_points.reached("after_quarantine")
         if outcome.records > outcome.quarantined:
             _publish_valid(lake, entity.table, cleaned.filter(pc.invert(is_bad)), outcome)
-            faults.reached("after_silver_write")
+            kill_points.reached("after_silver_write")
     return outcome
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -36,7 +36,7 @@ def path(lake: Lake) -> str:
 
 def append(lake: Lake, **row: Any) -> None:
     """Append one run. `started_at` is a UTC datetime; the end is now."""
-    ended = datetime.now(timezone.utc)
+    ended = datetime.now(UTC)
     full = {
         "run_id": lake.run_id,
         "ended_at": ended,

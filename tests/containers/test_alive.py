@@ -7,13 +7,10 @@ import json
 import os
 import platform
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,8 @@ from saleslake.alive import main
 from saleslake.lake import Lake
 from saleslake.stream import figures
 from tests.conftest import write_config
+from tests.processes import Processes
+from tools.processes import free_port
 
 Say = Callable[..., None]
 
@@ -48,7 +47,7 @@ def say(tmp_path: Path) -> Say:
 
 def before(seconds: float) -> str:
     """A time so long ago, as the stream writes it."""
-    then = datetime.now(timezone.utc) - timedelta(seconds=seconds)
+    then = datetime.now(UTC) - timedelta(seconds=seconds)
     return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -77,12 +76,12 @@ def test_a_stream_that_spoke_lately_is_well_and_one_that_fell_silent_is_not(
 
 
 def test_a_stream_that_failed_or_was_killed_is_not_well_and_one_that_was_stopped_is(
-    config: list[str], say: Say, capsys: pytest.CaptureFixture[str]
+    config: list[str], say: Say, processes: Processes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     say(state="failed", last_error="no broker")
     assert main(config) == 1
     assert "the stream failed: no broker" in capsys.readouterr().err
-    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone = processes.start("python", "-c", "")
     gone.wait()
     say(pid=gone.pid)
     assert main(config) == 1
@@ -107,24 +106,21 @@ def test_a_stream_elsewhere_counts_as_running_while_it_is_heard_of_and_not_by_it
         assert said["running"] is runs
 
 
-def test_the_mock_api_is_well_for_as_long_as_it_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def test_the_mock_api_is_well_for_as_long_as_it_answers(
+    processes: Processes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
     url = f"http://127.0.0.1:{port}/health"
-    command = [sys.executable, "-m", "saleslake", "mock-api", "--port", str(port)]
-    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while main(["--url", url]) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        capsys.readouterr()
-        assert main(["--url", url]) == 0
-        assert main(["--url", url.replace("health", "nothing")]) == 1
-        assert "answered 404, not 200" in capsys.readouterr().err
-    finally:
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(30) == 0
+    server = processes.start("saleslake", "mock-api", "--port", str(port))
+    deadline = time.monotonic() + 60
+    while main(["--url", url]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    capsys.readouterr()
+    assert main(["--url", url]) == 0
+    assert main(["--url", url.replace("health", "nothing")]) == 1
+    assert "answered 404, not 200" in capsys.readouterr().err
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(30) == 0
     assert main(["--url", url]) == 1
     assert "no answer (ConnectionError)" in capsys.readouterr().err
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.containers.compose import ROOT, services
+from tests.processes import Processes
 from tools import kafka_broker
 from tools.kafka_broker import HOST, KafkaBroker
-from tools.postgres_server import PostgresServer, _programs
+from tools.postgres_server import programs
 
 KAFKA = services()["kafka"]["environment"]
 
@@ -40,7 +40,7 @@ class ComposeBroker(KafkaBroker):
 
 
 def test_a_real_broker_starts_with_the_settings_of_the_compose_file_and_makes_its_topic(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, own_servers: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka_broker, "_cluster_id", lambda: KAFKA["CLUSTER_ID"])
     command = services()["kafka-topic"]["command"]
@@ -60,21 +60,20 @@ def test_the_topic_is_the_one_that_saleslake_reads() -> None:
     assert command[command.index("--topic") + 1] == config.load(config.DEFAULT_CONFIG).stream.kafka.topics
 
 
-def test_grafanas_user_reads_every_table_and_writes_none() -> None:
-    with PostgresServer() as server:
-        address = psycopg.conninfo.conninfo_to_dict(server.dsn)
-        environment = os.environ | {
-            "PATH": f"{_programs()}:{os.environ['PATH']}",
-            "PGHOST": str(address["host"]), "PGPORT": str(address["port"]), "PGPASSWORD": str(address["password"]),
-            "POSTGRES_USER": str(address["user"]), "POSTGRES_DB": str(address["dbname"]),
-            "READER_USER": "grafana", "READER_PASSWORD": "it's",
-        }  # fmt: skip
-        script = str(ROOT / "conf" / "postgres" / "10-reader.sh")
-        subprocess.run([script], env=environment, check=True, capture_output=True)
-        with psycopg.connect(server.dsn, autocommit=True) as owner:
-            owner.execute("create schema gold")
-            owner.execute("create table gold.later as select 1 as n")
-        with psycopg.connect(server.dsn, user="grafana", password="it's", autocommit=True) as reader:
-            assert reader.execute("select n from gold.later").fetchall() == [(1,)]
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                reader.execute("insert into gold.later values (2)")
+def test_grafanas_user_reads_every_table_and_writes_none(database: str, processes: Processes) -> None:
+    address = psycopg.conninfo.conninfo_to_dict(database)
+    done = processes.run(
+        str(ROOT / "conf" / "postgres" / "10-reader.sh"),
+        PATH=f"{programs()}:{os.environ['PATH']}",
+        PGHOST=str(address["host"]), PGPORT=str(address["port"]), PGPASSWORD=str(address["password"]),
+        POSTGRES_USER=str(address["user"]), POSTGRES_DB=str(address["dbname"]),
+        READER_USER="grafana", READER_PASSWORD="it's",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("create schema gold")
+        owner.execute("create table gold.later as select 1 as n")
+    with psycopg.connect(database, user="grafana", password="it's", autocommit=True) as reader:
+        assert reader.execute("select n from gold.later").fetchall() == [(1,)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute("insert into gold.later values (2)")

@@ -84,8 +84,8 @@ def test_services_named_on_command_lines_are_in_the_compose_file() -> None:
 def test_both_ends_of_what_is_supported_are_tried() -> None:
     matrix = yaml.safe_load(TEXTS["ci.yml"])["jobs"]["checks"]["strategy"]["matrix"]["include"]
     assert {row["java"] for row in matrix} == {"17", "21"}
-    assert {row["python"] for row in matrix} == {"3.10", "3.12"}
-    assert 'requires-python = ">=3.10"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert {row["python"] for row in matrix} == {"3.11", "3.13"}
+    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_a_release_builds_targets_that_the_dockerfile_has() -> None:

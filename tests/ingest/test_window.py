@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,7 +13,7 @@ from saleslake.landing import iso
 
 
 def at(day: int, hour: int = 0) -> datetime:
-    return datetime(2025, 1, day, hour, tzinfo=timezone.utc)
+    return datetime(2025, 1, day, hour, tzinfo=UTC)
 
 
 def control(day: int, watermark: datetime | None, key: str = "o1") -> Control:
@@ -87,7 +87,7 @@ def test_a_window_by_hand_is_taken_as_it_is_and_a_refetch_asks_for_everything() 
 
 
 def test_a_watermark_in_the_year_1_is_kept_as_text_and_its_lag_goes_no_further_back() -> None:
-    first = datetime(1, 1, 1, tzinfo=timezone.utc)
+    first = datetime(1, 1, 1, tzinfo=UTC)
     assert iso(first) == "0001-01-01T00:00:00.000000Z"
     assert effective(Window(), [control(1, first)], 3600, refetch=False) == Window(first)
 

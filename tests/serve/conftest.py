@@ -1,13 +1,10 @@
-"""A small lakehouse with gold, and a real PostgreSQL server."""
+"""A small lakehouse with gold."""
 
 from __future__ import annotations
 
-import secrets
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from pyspark.sql import SparkSession
 
@@ -19,7 +16,6 @@ from saleslake.lake import Lake
 from saleslake.silver import step
 from tests.conftest import write_config
 from tests.stream_support import order, put, transaction
-from tools.postgres_server import PostgresServer
 
 CONFIG = """
 [sources.shop]
@@ -74,19 +70,3 @@ def house(built: Path, spark: SparkSession, tmp_path: Path) -> House:
     root = tmp_path / "house"
     shutil.copytree(built, root)
     return House(Lake(open_settings(str(root / "saleslake.toml")), spark))
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[PostgresServer]:
-    """One server for all tests."""
-    with PostgresServer() as running:
-        yield running
-
-
-@pytest.fixture
-def database(server: PostgresServer) -> str:
-    """The address of a database of its own."""
-    name = f"test_{secrets.token_hex(4)}"
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
-        connection.execute(f"create database {name}".encode())
-    return server.dsn.removesuffix("/postgres") + f"/{name}"

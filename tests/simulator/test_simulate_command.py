@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from saleslake.errors import EXIT_FAILED, EXIT_USAGE
+from tests.processes import ROOT, Processes
 from tests.simulator.reading import Invalid, read
 
-ROOT = Path(__file__).parents[2]
 SOURCE = '[paths]\nroot = "."\n[sources.users]\nentity = "users"\nformat = "csv"\npath = "u.csv"\n'
 
 
@@ -31,17 +29,18 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 def command(folder: Path, *options: str) -> list[str]:
     (folder / "saleslake.toml").write_text(SOURCE)
     config = ["--config", str(folder / "saleslake.toml")]
-    return [sys.executable, str(ROOT / "streaming" / "simulate.py"), *config, "--seed", "4", *options]
+    return ["python", str(ROOT / "streaming" / "simulate.py"), *config, "--seed", "4", *options]
 
 
 def lines_in(folder: Path) -> list[str]:
     return [line for file in sorted(folder.glob("events-*")) for line in file.read_text().splitlines()]
 
 
-def test_the_command_takes_folder_and_truth_from_the_settings_and_says_what_it_did(tmp_path: Path) -> None:
-    run = subprocess.run(
-        command(tmp_path, "--events", "300", "--rate", "0"), capture_output=True, text=True, timeout=60, check=True
-    )
+def test_the_command_takes_folder_and_truth_from_the_settings_and_says_what_it_did(
+    tmp_path: Path, processes: Processes
+) -> None:
+    run = processes.run(*command(tmp_path, "--events", "300", "--rate", "0"))
+    assert run.returncode == 0, run.stderr
     assert len(lines_in(tmp_path / "data" / "events")) == 300
     assert len(run.stdout.splitlines()) == 1
     assert run.stdout.startswith("sent 300 events (") and str(tmp_path / "data" / "truth.json") in run.stdout
@@ -49,10 +48,12 @@ def test_the_command_takes_folder_and_truth_from_the_settings_and_says_what_it_d
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_writes_the_truth_about_what_was_sent(tmp_path: Path, number: signal.Signals) -> None:
+def test_interrupted_it_writes_the_truth_about_what_was_sent(
+    tmp_path: Path, processes: Processes, number: signal.Signals
+) -> None:
     truth = tmp_path / "truth.json"
     options = command(tmp_path, "--rate", "400", "--file-seconds", "0.1", "--truth", str(truth))
-    process = subprocess.Popen(options, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = processes.start(*options)
     folder = tmp_path / "data" / "events"
     wait_for(lambda: len(list(folder.glob("events-*"))) >= 3, "no files came")
     os.kill(process.pid, number)

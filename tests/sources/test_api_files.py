@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ def test_a_file_is_read_as_one_page(tmp_path: Path, as_url: Callable[[Path], str
     client = make_client(as_url(path))
     (page,) = client.pages("2025-01-01T00:00:00Z")
     assert (page.records, page.body, page.url) == (['{"a":1}', "2"], path.read_bytes(), str(path))
-    assert page.fetched_at == datetime.fromtimestamp(1_700_000_000, timezone.utc)
+    assert page.fetched_at == datetime.fromtimestamp(1_700_000_000, UTC)
     assert client.attempts == 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from airflow.sdk import Asset
@@ -18,7 +18,7 @@ PY_FILES = os.environ.get("SALESLAKE_PY_FILES") or None
 
 BATCH_SCHEDULE = os.environ.get("SALESLAKE_BATCH_SCHEDULE", "@hourly")
 MAINTENANCE_SCHEDULE = os.environ.get("SALESLAKE_MAINTENANCE_SCHEDULE", "30 3 * * *")
-START = datetime(2024, 1, 1, tzinfo=timezone.utc)
+START = datetime(2024, 1, 1, tzinfo=UTC)
 
 POOL = "saleslake_writers"
 """Two slots. Landing takes one, so that APIs and files land side by side; what writes silver or gold takes both."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ def tell(
     try:
         found = alerts_of(command, summary, error, settings.alerts)
         if found:
-            seconds = (datetime.now(timezone.utc) - started).total_seconds()
+            seconds = (datetime.now(UTC) - started).total_seconds()
             run = Run(command, run_id, started, seconds, str(settings.config_file), log)
             for setting, result in send(settings, message(run, found, summary)).items():
                 if isinstance(result, SaleslakeError):

@@ -62,13 +62,17 @@ def build(orders: DataFrame, transactions: DataFrame, prices: DataFrame, missing
     `missing_item_price`: `zero` or `catalogue`, for lines of orders without a price.
     """
     if missing_item_price == "catalogue":
-        from_orders = _lines_at_catalogue_price(_order_lines(orders), prices)
+        from_orders = _lines_at_catalogue_price(order_lines(orders), prices)
     else:
-        from_orders = _order_lines(orders).select("*", *_priced(F.lit(None).cast(MONEY), "price_missing"))
+        from_orders = order_lines(orders).select("*", *_priced(F.lit(None).cast(MONEY), "price_missing"))
     return from_orders.select(*TABLE.select()).unionByName(_sales(transactions, prices))
 
 
-def _order_lines(orders: DataFrame) -> DataFrame:
+def order_lines(orders: DataFrame) -> DataFrame:
+    """Grain in: silver.orders. Grain out: (order_id, line_number); an order without lines has no row.
+
+    Columns: those of TABLE that follow from the order alone, and `given_price` (MONEY, NULL where the record gives none).
+    """
     # The generator's output is what the plan reads from silver: only these columns, not the whole order.
     return orders.select(
         F.lit("orders").alias("source_system"),

@@ -14,7 +14,7 @@ import structlog
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import faults, few
+from saleslake import few, kill_points
 from saleslake.changes import Change, change_since
 from saleslake.fingerprint import gold_fingerprint
 from saleslake.gold import (
@@ -73,7 +73,7 @@ def refresh(
         if not changes and not damaged and not missing:
             return []
         written = _Refresh(lake, Inputs(lake, pins), changes, damaged | missing, say).run()
-        faults.reached("before_gold_progress")
+        kill_points.reached("before_gold_progress")
         refreshed = {INPUTS[name].full_name: pin for name, pin in pins.items()}
         file.update(lambda state: state.__dict__.update(refreshed=refreshed, gold=decided_by))
         for result in written:
@@ -122,7 +122,7 @@ class _Refresh:
     def _say_and_do(self, table: Table, step: Callable[[], Written]) -> Written:
         self.say(table.full_name)
         written = step()
-        faults.reached("after_gold_write")
+        kill_points.reached("after_gold_write")
         return written
 
     def _stages(self, dates: set[date] | None, sales: bool) -> list[list[tuple[Table, bool, Callable[[], Written]]]]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import bronze, faults
+from saleslake import bronze, kill_points
 from saleslake.config import Source
 from saleslake.errors import SourceError
 from saleslake.ingest.commit import commit, staging
@@ -48,7 +48,7 @@ def extract(
     fetched, failure = _fetch(lake, name, source, report, say)
     if failure:
         report.failed.append(failure)
-    faults.reached("after_landing")
+    kill_points.reached("after_landing")
     units, greatest = decide(lake, name, fetched, report, everything=refetch, not_after=started)
     old = bronze.watermark(control)
     mark = moved(asked, old, greatest) if source.is_incremental and not failure else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import structlog
 
-from saleslake import bronze, faults
+from saleslake import bronze, kill_points
 from saleslake.ingest import api, files
 from saleslake.ingest.commit import commit
 from saleslake.ingest.report import Landed
@@ -32,7 +32,7 @@ def land(
             api.extract(lake, name, window, control, report, refetch=refetch, say=say)
         else:
             units = files.extract(lake, name, control, report, refetch=refetch)
-            faults.reached("after_landing")
+            kill_points.reached("after_landing")
             commit(lake, name, units, report)
     log = structlog.get_logger()
     for failure in report.failed:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import requests
@@ -59,7 +59,7 @@ class Emitter:
         self._next = time.monotonic() + _SECONDS_BETWEEN
         try:
             # Here and now, for the summary changes as the stream goes on.
-            event = self._about(summary, "RUNNING", datetime.now(timezone.utc))
+            event = self._about(summary, "RUNNING", datetime.now(UTC))
         except Exception as e:
             self._warn(first_line(e))
         else:

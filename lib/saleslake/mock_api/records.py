@@ -8,7 +8,7 @@ import threading
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from saleslake.sources.documents import InvalidDocument, split_document, split_j
 Given = Sequence[Any] | str | Path
 """JSON values, or the path of a file that holds them as an array or as JSON lines."""
 
-_BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, order=True)
@@ -96,7 +96,7 @@ def read_time(text: str) -> datetime | None:
     """An ISO 8601 time as UTC (a naive one is UTC), or None."""
     try:
         time = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text)
-        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

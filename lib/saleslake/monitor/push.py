@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,7 +23,7 @@ def after_run(lake: Lake, command: str, started_at: datetime, summary: Mapping[s
 
     Call it after the run has been logged. Of the stream only the tables: its own figures are at its `/metrics`.
     """
-    ended_at = datetime.now(timezone.utc)
+    ended_at = datetime.now(UTC)
     with _quietly(lake) as address:
         if address and command != "stream":
             _push_run(lake, command, started_at, ended_at, summary, failed)

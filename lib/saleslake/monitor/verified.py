@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from saleslake import bronze
@@ -44,7 +44,7 @@ def read(lake: Lake) -> Verified:
 
 def note(lake: Lake, proof: Proof) -> None:
     """Write down what a proof found sound; a table at fault keeps the time it last was."""
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     known = read(lake)
     known.at = now
     known.held_at = now if proof.holds else known.held_at

@@ -19,7 +19,7 @@ import pyarrow.csv as pacsv
 import structlog
 from psycopg import sql
 
-from saleslake import faults
+from saleslake import kill_points
 from saleslake.errors import SaleslakeError, first_line
 from saleslake.lake import Lake
 from saleslake.serve import ddl
@@ -54,7 +54,7 @@ def publish(lake: Lake, dsn: str, schema: str, *, everything: bool = False) -> l
     try:
         with psycopg.connect(dsn, connect_timeout=10, application_name="saleslake publish") as connection:
             written = _Publication(lake, connection, schema).run(pins, everything)
-            faults.reached("before_publish_commit")
+            kill_points.reached("before_publish_commit")
     except psycopg.Error as e:
         raise SaleslakeError(f"serving.postgres: {told(e, dsn)}") from None
     for table in written:

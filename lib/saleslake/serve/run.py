@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from saleslake import config, logs
 from saleslake.alerts.tell import tell
@@ -15,7 +15,7 @@ def run_publish(
     config_path: str | None, to: str, *, everything: bool, execute: bool, quiet: bool = False, verbose: bool = False
 ) -> int:
     """Publish and print a line for each thing done. Returns the exit code; errors are one line on stderr, and told."""
-    started = datetime.now(timezone.utc)
+    started = datetime.now(UTC)
     try:
         lake = Lake(config.load(config_path))
     except SaleslakeError as e:

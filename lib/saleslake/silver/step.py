@@ -16,7 +16,7 @@ import structlog
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import bronze, faults, few
+from saleslake import bronze, few, kill_points
 from saleslake.changes import change_since
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish, replace
@@ -99,7 +99,7 @@ def progress(lake: Lake, source: str) -> Pin | None:
 
 def note_progress(lake: Lake, pins: dict[str, Pin]) -> None:
     """Note up to where silver has decided each source. To be called after the writes."""
-    faults.reached("before_silver_progress")
+    kill_points.reached("before_silver_progress")
     seen = {_progress_of(lake, source): pin for source, pin in pins.items()}
     lake.state.update(partial(_mark_seen, seen))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from saleslake.errors import ConfigError
 
@@ -74,10 +74,10 @@ def parse_start(text: str) -> int:
     """An ISO timestamp as seconds since 1970, rounded; one without a zone is UTC. Raises ConfigError."""
     try:
         moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         raise ConfigError(f"--start {text!r}: give an ISO timestamp like 2024-01-31T10:00:00Z") from None
 
 
 def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)
+    return datetime.fromtimestamp(seconds, UTC)

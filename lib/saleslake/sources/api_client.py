@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -68,7 +68,7 @@ class BrokenBody(SourceError):
 
 
 def _utc_now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 class ApiClient:
@@ -225,7 +225,7 @@ class ApiClient:
         try:
             with path.open("rb") as file:
                 body = file.read(self._api.max_body_bytes + 1)
-            modified = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+            modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         except OSError as e:
             raise SourceError(f"{self._label}: cannot read {path}: {e.strerror or e}") from None
         if len(body) > self._api.max_body_bytes:

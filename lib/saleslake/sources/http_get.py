@@ -7,7 +7,7 @@ import ssl
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import cast
 
@@ -118,7 +118,7 @@ class Getter:
         except (urllib3.exceptions.HTTPError, zlib.error, OSError) as e:
             raise TryAgain(self.hide(f"broken body: {type(_cause(e)).__name__}: {_cause(e)}")) from None
         headers = cast("Mapping[str, str]", response.headers)
-        return Answer(url, status, headers, body, self._clock().astimezone(timezone.utc))
+        return Answer(url, status, headers, body, self._clock().astimezone(UTC))
 
     def _body(self, url: str, response: requests.Response, room: int) -> bytes:
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
@@ -215,5 +215,5 @@ def _retry_after(value: str, now: datetime) -> float | None:
         then = parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
-    aware = then if then.tzinfo else then.replace(tzinfo=timezone.utc)
+    aware = then if then.tzinfo else then.replace(tzinfo=UTC)
     return max(0.0, (aware - now).total_seconds())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def _runs(figures: dict[str, Any]) -> bool:
     if figures.get("host", platform.node()) == platform.node():
         return _alive(figures["pid"])
     heard = datetime.fromisoformat(figures["at"].replace("Z", "+00:00"))
-    return (datetime.now(timezone.utc) - heard).total_seconds() < _SILENT_SECONDS
+    return (datetime.now(UTC) - heard).total_seconds() < _SILENT_SECONDS
 
 
 def _alive(pid: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ import structlog
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import bronze, faults, few
+from saleslake import bronze, few, kill_points
 from saleslake.config import Source
 from saleslake.errors import SourceError
 from saleslake.ingest.commit import staging
@@ -104,7 +104,7 @@ class Intake:
                 left_out += 1
             else:
                 units.append(unit)
-        faults.reached("after_landing")
+        kill_points.reached("after_landing")
         return self._append_units(units, left_out)
 
     def changed_files(self, folder: Place, pattern: str) -> list[Place]:
@@ -165,7 +165,7 @@ class Intake:
     @staticmethod
     def _may_have_changed(path: Place, known: dict[str, Any]) -> bool:
         found = path.stat()
-        landed_at = datetime.strptime(known["landed_at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+        landed_at = datetime.strptime(known["landed_at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
         # File systems keep times more coarsely than clocks do.
         return found.st_size != known.get("bytes") or found.st_mtime > landed_at.timestamp() - 2
 
@@ -259,11 +259,11 @@ class Intake:
             append = self._few_rows(stage, told, control, landed)
         else:
             append = self._many_rows(stage, told, control, landed)
-        faults.reached("before_bronze")
+        kill_points.reached("before_bronze")
         landed.before = self.lake.pin(self.table)
         append()
         landed.after = self.lake.pin(self.table)
-        faults.reached("after_bronze")
+        kill_points.reached("after_bronze")
         self._remember(entries)
         if landed.newest and (self.clock is None or landed.newest > self.clock):
             self.clock = landed.newest

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from saleslake import faults
+from saleslake import kill_points
 from saleslake.config import Settings
 from saleslake.errors import ConfigError, SaleslakeError, first_line
 from saleslake.monitor.stream import served
@@ -130,8 +130,10 @@ class StreamJob:
                 self._watch([self._events(self.trigger), self._minutes(self.settings.minute_trigger)], spool)
         finally:
             self.health.update(state="stopping")
-            self._end(spool)
-            self.lake.spark.streams.removeListener(listener)
+            try:
+                self._end(spool)
+            finally:
+                self.lake.spark.streams.removeListener(listener)
         self._raise(spool)
 
     def _input(self) -> tuple[FilesIn | KafkaIn, Spool | None]:
@@ -153,7 +155,7 @@ class StreamJob:
             while not spool.lines and not spool.ended.wait(_LOOK_SECONDS) and not self.stopping.is_set():
                 pass
         for start in (self._events, self._minutes):
-            if not self.stopping.is_set():
+            if not self.stopping.is_set() and self._error is None:
                 self._watch([start(None)], None)
 
     def _watch(self, queries: list[StreamingQuery], spool: Spool | None) -> None:
@@ -238,7 +240,10 @@ class StreamJob:
                 self._context.copy().run(work, frame, batch_id)
             except BaseException as e:
                 self._error = self._error or e
-                raise
+                if isinstance(e, Exception):
+                    raise
+                # py4j answers Java for nothing else, and Java would wait for ever.
+                raise _Stopping from e
 
         return called
 
@@ -252,7 +257,7 @@ class StreamJob:
             structlog.get_logger().info("micro_batch", batch_id=batch_id, left_out=landed.left_out, **figures)
             self.gold.follow()
             self.batch.on_progress(self.batch.summary)
-            faults.reached("before_commit_log")
+            kill_points.reached("before_commit_log")
 
     def _sweep(self) -> None:
         """Files that changed after they were read: Spark never looks at them again."""
@@ -269,10 +274,10 @@ class StreamJob:
         try:
             if landed.frame is not None:
                 self._to_silver(landed)
-                faults.reached("between_silver_and_gold")
+                kill_points.reached("between_silver_and_gold")
         finally:
             landed.release()
-        lag = (datetime.now(timezone.utc) - self.intake.clock).total_seconds() if self.intake.clock else None
+        lag = (datetime.now(UTC) - self.intake.clock).total_seconds() if self.intake.clock else None
         self.health.query("events", {"event_time_lag_seconds": lag})
         self.health.count(batches=int(landed.records > 0), records=landed.records, left_out=landed.left_out)
 
