@@ -3,12 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Two workers, each with a Spark session of up to 4 GiB; tests that share what is dear run in one of them.
+WORKERS ?= 2
+SHARED := -n $(WORKERS) --dist loadgroup
 # Commands find the environment's Spark and Python, whatever else is on the machine.
 RUN := env -u SPARK_HOME PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
 SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py lib/saleslake/jars.py lib/saleslake/machine.py lib/saleslake/project.py tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stream simulate kafka airflow test chaos lint types all bench bench-stream clean lock
+.PHONY: help install run stream simulate kafka airflow test test-quick test-newest test-deep mutations chaos lint types all bench bench-stream clean lock
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,10 +45,22 @@ kafka: $(VENV)/.ready ## a Kafka broker on 127.0.0.1:9092 until Ctrl-C (ARGS="--
 airflow: $(VENV)/.ready ## Airflow with the DAGs on 127.0.0.1:8080 until Ctrl-C; installed once into .venv-airflow (ARGS="--port 8081")
 	@$(RUN) python -m tools.airflow_home $(ARGS)
 
-test: $(VENV)/.ready-dev ## run the tests (ARGS="-k name" …)
-	@$(RUN) python -m pytest $(ARGS)
+test: $(VENV)/.ready-dev ## run the tests (ARGS="-k name" …; WORKERS=1: one at a time)
+	@$(RUN) python -m pytest $(SHARED) $(ARGS)
 
-chaos: $(VENV)/.ready-dev ## kill runs at every fault point and compare the tables; tens of minutes (ARGS="--sources files")
+test-quick: $(VENV)/.ready-dev ## run the tests that start nothing: no JVM, no process
+	@$(RUN) python -m pytest -m quick $(SHARED) $(ARGS)
+
+test-newest: $(VENV)/.ready-dev ## run those on the newest Python of this machine, in .venv-newest
+	@$(RUN) python -m tools.newest_python $(SHARED) $(ARGS)
+
+test-deep: $(VENV)/.ready-dev ## run the tests that `make test` leaves out: jobs on a cluster, longer runs of Airflow
+	@$(RUN) python -m pytest -m deep $(ARGS)
+
+mutations: $(VENV)/.ready-dev ## small wrong changes to the core; each must turn a test red (ARGS="--only NAME")
+	@$(RUN) python -m tools.mutations $(ARGS)
+
+chaos: $(VENV)/.ready-dev ## kill runs at every kill point and compare the tables; tens of minutes (ARGS="--sources files")
 	@$(RUN) python -m tests.chaos $(ARGS)
 
 lint: $(VENV)/.ready-dev ## ruff: style and format
@@ -90,5 +105,5 @@ image-check: ## build the Dockerfile's steps in Debian roots and run the result 
 
 clean: ## remove data, caches and .venv
 	@find data -mindepth 1 ! -name .gitkeep -delete
-	@rm -rf $(VENV) .venv-airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis lib/*.egg-info benchmarks/out build dist
+	@rm -rf $(VENV) .venv-airflow .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis lib/*.egg-info benchmarks/out build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

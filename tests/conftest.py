@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -18,6 +20,7 @@ from saleslake.entry import open_settings
 from saleslake.lake import Lake
 from saleslake.session import build_session
 from tests import tiers
+from tests.lakes import Sample, build_sample, build_streamed, built_once, sample_api, streamed_lake
 from tests.processes import Processes
 from tools.kafka_broker import KafkaBroker
 from tools.postgres_server import PostgresServer
@@ -27,10 +30,14 @@ _guard = tiers.Guard()
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before `-m` chooses: the tier of each test follows from the fixtures that it asks for."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Before `-m` chooses: the tier of each test follows from the fixtures that it asks for. Deep tests run if `-m` names them."""
     for item in items:
         tiers.mark(item)
+    if "deep" not in config.option.markexpr:
+        deep = [item for item in items if item.get_closest_marker("deep")]
+        config.hook.pytest_deselected(items=deep)
+        items[:] = [item for item in items if item not in deep]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -114,3 +121,20 @@ def make_settings(tmp_path: Path) -> Callable[[str], Settings]:
 def make_lake(spark: SparkSession, make_settings: Callable[[str], Settings]) -> Callable[[str], Lake]:
     """A lakehouse in a temporary folder from the TOML text of a test. Each call is a run of its own."""
     return lambda text: Lake(make_settings(text), spark)
+
+
+@pytest.fixture
+def sample(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Iterator[Sample]:
+    """A copy of the sample's lakehouse as the batch left it, and the sample's APIs."""
+    built = built_once(tmp_path_factory, "sample", partial(build_sample, spark))
+    shutil.copytree(built, tmp_path / "sample")
+    with sample_api() as api:
+        yield Sample(tmp_path / "sample", spark, api)
+
+
+@pytest.fixture
+def streamed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Lake:
+    """A copy of a lakehouse that the stream has filled."""
+    built = built_once(tmp_path_factory, "streamed", partial(build_streamed, spark))
+    shutil.copytree(built, tmp_path / "streamed")
+    return streamed_lake(spark, tmp_path / "streamed")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tests.processes import Processes
 from tools.processes import HOST, free_port
 
 
@@ -69,7 +69,8 @@ def mail_server(certificate: Path | None = None, login: tuple[str, str] | None =
         context.load_cert_chain(certificate)
         more |= {"tls_context": context, "require_starttls": True}
     if login:
-        more |= {"authenticator": authenticate, "auth_required": True}
+        # Its LOGIN asks for a "User Name", where Alertmanager knows "Username:" only; PLAIN is without questions.
+        more |= {"authenticator": authenticate, "auth_required": True, "auth_exclude_mechanism": ["LOGIN"]}
     controller = Controller(box, hostname=HOST, port=box.port, **more)
     controller.start()
     try:
@@ -78,13 +79,12 @@ def mail_server(certificate: Path | None = None, login: tuple[str, str] | None =
         controller.stop()
 
 
-def self_made_certificate(folder: Path) -> Path:
-    """A PEM file with a key and a certificate for 127.0.0.1 that no authority signed."""
+def self_made_certificate(folder: Path, processes: Processes) -> Path:
+    """A PEM file with a key and a certificate for 127.0.0.1 that no authority signed; that one alone is `certificate.pem`."""
     path = folder / "server.pem"
-    made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(folder / "certificate.pem")],
-        capture_output=True, text=True,
+    made = processes.run(
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(folder / "certificate.pem"),
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     path.write_text(path.read_text() + (folder / "certificate.pem").read_text())

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
 
 from saleslake.config import Settings, Severity
 from saleslake.entry import open_settings
 from saleslake.rules import RuleInfo
-from saleslake.silver.reading import read_records
+from saleslake.silver.contract import QUARANTINE_COLUMNS
+from saleslake.silver.quarantine import TABLE as QUARANTINE
+from saleslake.silver.reading import EXACT, LINEAGE, read_records
 from saleslake.silver.registry import ENTITIES
+from saleslake.table import BOOLEAN, STRING, Table
 from tests.conftest import write_config
+from tests.frames import expect, frame
 
-LANDED_AT = datetime(2025, 1, 31, 12, tzinfo=timezone.utc)
+LANDED_AT = "2025-01-31 12:00:00"
 _BRONZE = (
     "record_id string, raw string, header string, content_hash string, source string, file string, "
     "ordinal long, landed_at timestamp, run_id string, defect string"
@@ -32,13 +38,16 @@ class Record:
     defect: str | None = None
 
 
+Given = Record | str
+
+
 def settings_of(folder: Path, text: str) -> Settings:
-    """Settings from TOML text, for fixtures that outlive one test."""
+    """Settings from TOML text, for tests that need more than one."""
     folder.mkdir(parents=True, exist_ok=True)
     return open_settings(str(write_config(folder, text)))
 
 
-def bronze_rows(spark: SparkSession, records: Iterable[Record | str], source: str = "s") -> DataFrame:
+def bronze_rows(spark: SparkSession, records: Iterable[Given], source: str = "s") -> DataFrame:
     """Records of one file, in order, numbered from 1."""
     rows = []
     for n, each in enumerate(records, 1):
@@ -46,37 +55,61 @@ def bronze_rows(spark: SparkSession, records: Iterable[Record | str], source: st
         rows.append(
             (f"u#{n}", record.raw, record.header, f"h{n}", source, "f.txt", n, LANDED_AT, "run-1", record.defect)
         )
-    return spark.createDataFrame(rows, _BRONZE)
+    return frame(spark, _BRONZE, rows)
 
 
-def read(spark: SparkSession, settings: Settings, records: Iterable[Record | str], source: str = "s") -> list[Row]:
-    """The records of a source as `read_records` reads them, in order."""
+def read(spark: SparkSession, settings: Settings, records: Iterable[Given], source: str = "s") -> DataFrame:
+    """The records of a source as `read_records` reads them."""
     config = settings.sources[source]
-    frame = read_records(bronze_rows(spark, records, source), config, ENTITIES[config.entity].fields)
-    return sorted(frame.collect(), key=lambda row: row["ordinal"])
+    return read_records(bronze_rows(spark, records, source), config, ENTITIES[config.entity].fields)
 
 
-def item_tuples(row: Row) -> list[tuple[object, ...]] | None:
-    """(sku, quantity, its text, price, its text, is_object) of each line that was read."""
-    if row["items"] is None:
-        return None
-    names = ("sku", "quantity", "quantity_text", "price", "price_text", "is_object")
-    return [tuple(line[name] for name in names) for line in row["items"]]
+def read_schema(entity: str) -> T.StructType:
+    """What `read_records` says it makes of an entity's records, but for the array as the parser gives it."""
+    fields = ENTITIES[entity].fields
+    texts = ["raw", "header", "unreadable", *fields.texts, *(f"{name}_text" for name in fields.numbers)]
+    types: dict[str, T.DataType] = {name: QUARANTINE.schema[name].dataType for name in LINEAGE if name != "landed_at"}
+    types |= dict.fromkeys(texts, STRING) | dict.fromkeys(fields.numbers, EXACT)
+    types |= dict.fromkeys(("extra_fields", "short_fields"), BOOLEAN)
+    line = T.StructType([T.StructField(name, STRING) for name in fields.line_texts])
+    for name in fields.line_numbers:
+        line.add(name, EXACT).add(f"{name}_text", STRING)
+    types["items"] = T.ArrayType(line.add("is_object", BOOLEAN))
+    return T.StructType([T.StructField(name, type_) for name, type_ in types.items()])
 
 
-def clean(spark: SparkSession, settings: Settings, records: Iterable[Record | str], source: str = "s") -> list[Row]:
-    """The records of a source as its entity's `clean` makes them, in order; one row a record or it fails here."""
-    config, given = settings.sources[source], list(records)
+def clean(spark: SparkSession, settings: Settings, records: Iterable[Given], source: str = "s") -> DataFrame:
+    """The records of a source as its entity's `clean` makes them: a cleaned frame, its columns in their order."""
+    config = settings.sources[source]
     entity = ENTITIES[config.entity]
-    frame = entity.clean(read_records(bronze_rows(spark, given, source), config, entity.fields), config, settings)
-    assert frame.columns[: len(entity.table.columns)] == entity.table.column_names
-    rows = sorted(frame.collect(), key=lambda row: row["ordinal"])
-    assert [row["ordinal"] for row in rows] == list(range(1, len(given) + 1))
-    return rows
+    cleaned = entity.clean(read(spark, settings, records, source), config, settings)
+    assert cleaned.columns == [*entity.table.column_names, *QUARANTINE_COLUMNS]
+    return cleaned
 
 
-Judgement = tuple[list[str], list[str], list[str]]
-"""Reasons, details, warnings."""
+def cleaned_schema(table: Table) -> T.StructType:
+    """Of a cleaned frame: in a rejected record any column may be NULL."""
+    columns = [*table.schema, *(QUARANTINE.schema[name] for name in QUARANTINE_COLUMNS)]
+    return T.StructType([T.StructField(column.name, column.dataType) for column in columns])
+
+
+def cleaned_row(n: int, record: Given, **fields: Any) -> dict[str, Any]:
+    """The row of the record that is number `n` of `bronze_rows`: its lineage, sound unless the fields say otherwise."""
+    given = Record(record) if isinstance(record, str) else record
+    return {
+        "source": "s",
+        "record_id": f"u#{n}",
+        "content_hash": f"h{n}",
+        "landed_at": LANDED_AT,
+        "file": "f.txt",
+        "ordinal": n,
+        "run_id": "run-1",
+        "raw": given.raw,
+        "header": given.header,
+        "warnings": [],
+        "reasons": [],
+        "details": [],
+    } | fields
 
 
 @dataclass(frozen=True)
@@ -93,6 +126,18 @@ class Case:
     def record(self) -> Record:
         return Record(self.raw, self.header, self.defect)
 
+    def judgement(self, info: RuleInfo, setting: str) -> tuple[Any, ...]:
+        """The rule, and only it, as an error with its message or as a warning; turned, the other way round."""
+        is_error = info.severity == "error"
+        if setting == "turned" and not info.fixed:
+            is_error = not is_error
+        broken: tuple[list[str], ...] = ([self.rule], [self.detail], []) if is_error else ([], [], [self.rule])
+        return (self.raw, self.header, *broken)
+
+
+SETTINGS = ("usual", "turned")
+JUDGEMENT = "raw string, header string, reasons array<string>, details array<string>, warnings array<string>"
+
 
 def flipped(infos: Sequence[RuleInfo]) -> dict[str, Severity]:
     """Every severity that may be set, turned."""
@@ -103,40 +148,19 @@ def as_toml(entity: str, severities: dict[str, Severity]) -> str:
     return f"\n[rules.{entity}]\n" + "\n".join(f'{name} = "{severity}"' for name, severity in severities.items()) + "\n"
 
 
-def verdicts(
-    spark: SparkSession, folder: Path, entity: str, sources: str, cases: Sequence[Case]
-) -> dict[tuple[str, str, str], Row]:
-    """(`usual` or `turned`, rule, raw) to the cleaned row. Records with a header go to source `c`, others to `j`."""
-    infos = ENTITIES[entity].rules
-    found = {}
-    for setting, rules in (("usual", ""), ("turned", as_toml(entity, flipped(infos)))):
-        settings = settings_of(folder / setting, sources + rules)
-        for source in ("c", "j"):
-            mine = [case for case in cases if (case.header is not None) == (source == "c")]
-            if mine:
-                rows = clean(spark, settings, [case.record for case in mine], source)
-                found |= {(setting, case.rule, case.raw): row for case, row in zip(mine, rows, strict=True)}
-    return found
+def expect_judgements(
+    spark: SparkSession, folder: Path, entity: str, sources: str, setting: str, cases: Sequence[Case]
+) -> None:
+    """Each case breaks its rule and no other, under the severities as they are or turned.
 
-
-def expected(case: Case, infos: Sequence[RuleInfo]) -> dict[str, Judgement]:
-    """The rule, and only it, as an error with its message or as a warning; turned, the other way round."""
-    info = {info.name: info for info in infos}[case.rule]
-    as_error: Judgement = ([case.rule], [case.detail], [])
-    as_warning: Judgement = ([], [], [case.rule])
-    return {
-        "usual": as_error if info.severity == "error" else as_warning,
-        "turned": as_error if info.fixed or info.severity == "warn" else as_warning,
-    }
-
-
-def judged(case: Case, found: dict[tuple[str, str, str], Row]) -> dict[str, Judgement]:
-    """What became of the record, under the usual severities and the turned ones."""
-    rows = {setting: found[setting, case.rule, case.raw] for setting in ("usual", "turned")}
-    assert {(row["raw"], row["header"]) for row in rows.values()} == {(case.raw, case.header)}
-    return {setting: (row["reasons"], row["details"], row["warnings"]) for setting, row in rows.items()}
-
-
-def utc(moment: datetime) -> datetime:
-    """Spark hands Python the host's wall clock without a zone; this is that moment in UTC, without a zone."""
-    return moment.astimezone(timezone.utc).replace(tzinfo=None)
+    Records with a header go to source `c`, others to `j`.
+    """
+    infos = {info.name: info for info in ENTITIES[entity].rules}
+    rules = as_toml(entity, flipped(ENTITIES[entity].rules)) if setting == "turned" else ""
+    settings = settings_of(folder, sources + rules)
+    of_source: dict[str, list[Record]] = {"c": [], "j": []}
+    for case in cases:
+        of_source["j" if case.header is None else "c"].append(case.record)
+    cleaned = [clean(spark, settings, records, source) for source, records in of_source.items()]
+    judged = reduce(DataFrame.unionByName, cleaned).select("raw", "header", "reasons", "details", "warnings")
+    expect(judged, JUDGEMENT, [case.judgement(infos[case.rule], setting) for case in cases])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from pyspark.sql import SparkSession
+from typer.testing import CliRunner, Result
 
 from saleslake import checks, logs
 from saleslake.alerts.message import Alert, Run, alerts_of, message
@@ -26,14 +26,14 @@ from saleslake.ingest.report import Landed
 from saleslake.publish import Outcome
 from saleslake.summary import Summary, raise_failures
 from tests.conftest import write_config
+from tests.processes import Processes
 from tests.receivers import http_receiver, mail_server, self_made_certificate, silent_server
 from tools.processes import free_port
 
 Make = Callable[[str], Settings]
-NOW = datetime(2026, 3, 1, 6, 0, tzinfo=timezone.utc)
+NOW = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 USERS = '[sources.users]\nentity = "users"\nformat = "csv"\npath = "u.csv"\n'
 CHECK = checks.Check("no_orphans", "every line has its order", "select 0")
-LAND_API = str(Path(__file__).parents[1] / "jobs" / "land_api.py")
 RUN = Run("run", "R1", NOW, 12.3, "/etc/saleslake.toml", "/data/logs/R1.jsonl")
 
 
@@ -145,10 +145,10 @@ def test_a_message_says_what_where_and_how_to_look_further() -> None:
         "from ops.runs where run_id = 'R1'",
     ):
         assert line in text.body
-    assert text.facts["alerts"][0] == {
+    assert text.facts["alerts"][0] == {  # type: ignore[index]
         "kind": "check_failed",
         "what": "check no_orphans: 2 found; expected: every line has its order",
-    }  # type: ignore[index]
+    }
 
 
 # --- settings ------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_a_failed_run_is_one_mail_to_all_recipients(make_settings: Make) -> None
     assert mail["Subject"].endswith(": run failed")
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Message-ID"].endswith("@example.com>")
-    assert abs((mail["Date"].datetime - datetime.now(timezone.utc)).total_seconds()) < 60
+    assert abs((mail["Date"].datetime - datetime.now(UTC)).total_seconds()) < 60
     assert "  lock silver: held by run Ä for long\r\n" in mail.get_content()
 
 
@@ -200,11 +200,11 @@ def test_nothing_is_sent_where_nothing_is_to_be_told_or_nobody_is_to_be_told(mak
 
 
 def test_starttls_with_a_login_and_a_certificate_of_ones_own(
-    make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    processes: Processes, make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     login = 'username = "lake"\npassword_env = "TEST_MAIL_PASSWORD"\n'
     monkeypatch.setenv("TEST_MAIL_PASSWORD", "right-horse")
-    with mail_server(self_made_certificate(tmp_path), ("lake", "right-horse")) as box:
+    with mail_server(self_made_certificate(tmp_path, processes), ("lake", "right-horse")) as box:
         trusting = make_settings(smtp(box.port, login + 'ca_file = "certificate.pem"', "starttls") + USERS)
         assert result(trusting) == f"sent to ops@example.com, data@example.com by 127.0.0.1:{box.port}"
         assert box.users == ["lake"]
@@ -329,9 +329,14 @@ def test_secrets_in_an_error_are_hidden(make_settings: Make, monkeypatch: pytest
 # --- commands ------------------------------------------------------------------------------------------
 
 
+def command(*arguments: str) -> Result:
+    """`saleslake …` in this process."""
+    return CliRunner().invoke(app, list(arguments))
+
+
 def test_alert_test_says_what_became_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(text: str) -> tuple[int, str, str]:
-        done = CliRunner().invoke(app, ["alert-test", "--config", str(write_config(tmp_path, text + USERS))])
+        done = command("alert-test", "--config", str(write_config(tmp_path, text + USERS)))
         return done.exit_code, done.stdout.strip(), done.stderr.strip()
 
     with mail_server() as box:
@@ -350,12 +355,11 @@ def test_alert_test_says_what_became_of_it(tmp_path: Path, monkeypatch: pytest.M
     assert "neither [alerts.smtp] nor [alerts.webhook] is there" in err
 
 
-def process(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python with these arguments."""
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=300)
-
-
-def test_a_job_with_a_wrong_api_address_sends_one_mail_and_fails_alike_without_a_mail_server(tmp_path: Path) -> None:
+def test_a_job_with_a_wrong_api_address_sends_one_mail_and_fails_alike_without_a_mail_server(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "jobs"))
+    land_api = importlib.import_module("land_api")
     nobody = free_port()
     api = (
         f'[sources.shop]\nentity = "orders"\nformat = "api"\n[sources.shop.api]\nurl = "http://127.0.0.1:{nobody}/orders"\n'
@@ -363,17 +367,18 @@ def test_a_job_with_a_wrong_api_address_sends_one_mail_and_fails_alike_without_a
     )
     with mail_server() as box:
         config = str(write_config(tmp_path, smtp(box.port) + api))
-        told = process(LAND_API, "--config", config)
-    untold = process(LAND_API, "--config", config)
+        told = (land_api.main(["--config", config]), capsys.readouterr().err)
+    untold = (land_api.main(["--config", config]), capsys.readouterr().err)
     (mail,) = box.mails
     assert mail["Subject"].endswith(": a source gives no answer")
-    (error,) = [line for line in told.stderr.splitlines() if line.startswith("error:")]
+    (error,) = [line for line in told[1].splitlines() if line.startswith("error:")]
     assert "gave up after 2 tries" in error
     assert error.removeprefix("error: ") in mail.get_content()
-    assert (told.returncode, untold.returncode) == (1, 1)
-    assert error in untold.stderr.splitlines()
-    assert "alert_not_sent" in untold.stderr
-    assert "Traceback" not in untold.stderr
+    assert (told[0], untold[0]) == (1, 1)
+    assert error in untold[1].splitlines()
+    assert "alert_not_sent" in untold[1]
+    assert "alert_not_sent" not in told[1]
+    assert "Traceback" not in untold[1]
 
 
 def test_a_job_that_cannot_begin_tells_so_too(tmp_path: Path) -> None:
@@ -382,16 +387,18 @@ def test_a_job_that_cannot_begin_tells_so_too(tmp_path: Path) -> None:
         '[sources.shop.api]\nurl = "https://shop.example/orders"\nauth = { kind = "bearer", token_env = "NO_SUCH_TOKEN" }\n'
     )
     with mail_server() as box:
-        done = process("-m", "saleslake", "run", "--config", str(write_config(tmp_path, smtp(box.port) + shop)))
-    assert done.returncode == 2
-    assert "NO_SUCH_TOKEN, which is not set" in box.mails[0].get_content()
+        done = command("run", "--config", str(write_config(tmp_path, smtp(box.port) + shop)))
+    assert done.exit_code == 2
+    (mail,) = box.mails
+    assert "NO_SUCH_TOKEN, which is not set" in mail.get_content()
     assert not (tmp_path / "data").exists()
 
 
 def test_publishing_that_fails_is_told(tmp_path: Path) -> None:
     with mail_server() as box:
         config = str(write_config(tmp_path, smtp(box.port) + USERS))
-        done = process("-m", "saleslake", "publish", "--to", "duckdb", "--config", config)
-    assert done.returncode == 1
-    assert "no gold tables at" in box.mails[0].get_content()
-    assert box.mails[0]["Subject"].startswith("saleslake publish on ")
+        done = command("publish", "--to", "duckdb", "--config", config)
+    assert done.exit_code == 1
+    (mail,) = box.mails
+    assert "no gold tables at" in mail.get_content()
+    assert mail["Subject"].startswith("saleslake publish on ")

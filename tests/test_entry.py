@@ -20,6 +20,7 @@ from saleslake.pipeline import Summary
 from saleslake.publish import Outcome
 from saleslake.session import build_session
 from tests.conftest import write_config
+from tests.lakes import SAMPLE, Sample
 
 Make = Callable[[str], Settings]
 USERS = '[sources.users]\nentity = "users"\nformat = "csv"\npath = "u.csv"\n'
@@ -120,6 +121,13 @@ def test_the_sample_is_served_to_the_sample_lakehouse_only(tmp_path: Path) -> No
     assert found.exit_code == 2
     assert "--demo would bring the sample's records into the lakehouse of" in found.output
     assert not (tmp_path / "data").exists()
+
+
+def test_the_first_command_says_what_became_of_the_sample(sample: Sample) -> None:
+    said = (sample.folder / "said.txt").read_text()
+    for source, counts in json.loads((SAMPLE / "expected.json").read_text()).items():
+        assert f"{counts['landed']:,}" in said, source
+    assert "checks: 26 of 26 passed" in said
 
 
 def test_an_empty_lakehouse_is_told_in_one_line(tmp_path: Path) -> None:

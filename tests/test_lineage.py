@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +35,7 @@ from saleslake.lineage.events import run_uuid
 from saleslake.publish import Outcome
 from saleslake.summary import Summary
 from tests.conftest import write_config
+from tests.processes import Processes
 from tests.receivers import Posts, http_receiver, silent_server
 from tools.processes import free_port
 
@@ -166,8 +165,8 @@ def test_a_receiver_in_trouble_costs_one_warning_and_its_time_and_nothing_else(
         lake = Lake(make_settings(receiver(url, key) + SHOP))
         emitter = Emitter(lake, "run")
         at = time.time()
-        emitter.started(datetime.now(timezone.utc))
-        emitter.ended(Summary(), None, datetime.now(timezone.utc))
+        emitter.started(datetime.now(UTC))
+        emitter.ended(Summary(), None, datetime.now(UTC))
         assert time.time() - at < 4
     (line,) = (tmp_path / "logs" / "R1.jsonl").read_text().splitlines()
     warning = json.loads(line)
@@ -181,9 +180,9 @@ def test_a_receiver_in_trouble_costs_one_warning_and_its_time_and_nothing_else(
     assert any(part in warning["reason"] for part in expected.split("|"))
 
 
-def test_without_an_address_a_run_does_not_even_import_openlineage() -> None:
+def test_without_an_address_a_run_does_not_even_import_openlineage(processes: Processes) -> None:
     code = "import sys, saleslake.entry; print([name for name in sys.modules if name.startswith('openlineage')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = processes.run("python", "-c", code)
     assert done.stdout.strip() == "[]", done.stderr
 
 
@@ -227,7 +226,7 @@ def test_a_stream_reads_its_input_and_writes_bronze_events(make_settings: Make) 
 def test_a_stream_tells_its_tables_while_it_runs_but_not_with_every_micro_batch(make_settings: Make) -> None:
     text = '[sources.events_orders]\nentity = "orders"\nformat = "events"\n'
     summary = Summary(outcomes={"events: orders": Outcome(records=5, applied=5)}, stream_input="files")
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     with http_receiver() as posts:
         emitter = Emitter(Lake(make_settings(receiver(posts.url) + text)), "stream")
         emitter.started(now)
@@ -260,7 +259,7 @@ def test_the_last_event_says_how_it_ended(
 ) -> None:
     with http_receiver() as posts:
         emitter = Emitter(Lake(make_settings(receiver(posts.url) + SHOP)), "run")
-        emitter.ended(Summary(), error, datetime.now(timezone.utc))
+        emitter.ended(Summary(), error, datetime.now(UTC))
     (end,) = events(posts)
     facets: Any = end.run.facets
     assert (end.eventType, facets.get("errorMessage", {}).get("message")) == (state, said)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
 from saleslake.rules import Rule, RuleInfo, apply_rules, check_settings, with_severities
 from saleslake.silver.registry import ENTITIES
+from tests.frames import expect, frame
 
 INFOS = [RuleInfo("b", "error", False, ""), RuleInfo("a", "warn", False, ""), RuleInfo("key", "error", True, "")]
 
@@ -21,25 +22,29 @@ def rule(name: str, sql: str, severity: str = "error", fixed: bool = False) -> R
 
 
 def test_broken_errors_and_warnings_are_named_sorted_and_null_is_not_broken(spark: SparkSession) -> None:
-    frame = spark.createDataFrame([(1,), (-1,), (None,)], "x int")
     rules = [
         rule("small", "x < 2"),
         rule("negative", "x < 0"),
         rule("odd", "x % 2 <> 0", "warn"),
         rule("any", "x < 9", "warn"),
     ]
-    found = {row["x"]: (row["reasons"], row["details"], row["warnings"]) for row in apply_rules(frame, rules).collect()}
-    assert found == {
-        1: (["small"], ["small: 1"], ["any", "odd"]),
-        -1: (["negative", "small"], ["small: -1", "negative: -1"], ["any", "odd"]),
-        None: ([], [], []),
-    }
+    expect(
+        apply_rules(frame(spark, "x int", [(1,), (-1,), (None,)]), rules),
+        "x int, reasons array<string>, details array<string>, warnings array<string>",
+        [
+            (1, ["small"], ["small: 1"], ["any", "odd"]),
+            (-1, ["negative", "small"], ["small: -1", "negative: -1"], ["any", "odd"]),
+            (None, [], [], []),
+        ],
+    )
 
 
 def test_without_rules_nothing_is_broken_and_the_grain_stays(spark: SparkSession) -> None:
-    frame = apply_rules(spark.range(2), [])
-    assert frame.columns == ["id", "reasons", "details", "warnings"]
-    assert sorted(frame.collect()) == [Row(id=n, reasons=[], details=[], warnings=[]) for n in (0, 1)]
+    expect(
+        apply_rules(frame(spark, "id long", [(0,), (1,), (1,), (None,)]), []),
+        "id long, reasons array<string>, details array<string>, warnings array<string>",
+        [(0, [], [], []), (1, [], [], []), (1, [], [], []), (None, [], [], [])],
+    )
 
 
 def test_severities_are_set_by_name_except_for_fixed_rules(spark: SparkSession) -> None:

@@ -2,72 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pyspark.sql import Column, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from saleslake import values
 from saleslake.silver.reading import EXACT
 from saleslake.table import MONEY, QUANTITY
+from tests.frames import expect, frame
 
 FORMATS = ["iso", "dd/MM/yyyy", "MM/dd/yyyy", "dd.MM.yyyy HH:mm", "yyyy-MM-dd'T'HH:mm:ssXXX", "d MMM yyyy"]
 
-
-def evaluated(spark: SparkSession, texts: list[str | None], *columns: Column) -> list[tuple[object, ...]]:
-    """Each text with these columns over `t`; one job."""
-    rows = (
-        spark.createDataFrame([(n, t) for n, t in enumerate(texts)], "n int, t string").select("n", *columns).collect()
-    )
-    return [tuple(row)[1:] for row in sorted(rows, key=lambda row: row["n"])]
+Expected = dict[str | None, Any]
+"""By text: a value, or a tuple of them."""
 
 
-def moments(
-    spark: SparkSession, texts: list[str | None], formats: list[str], zone: str = "UTC"
-) -> dict[str | None, object]:
-    """Each text and the moment read from it, as UTC text."""
-    found = evaluated(spark, texts, values.timestamp(F.col("t"), formats, zone).cast("string"))
-    return dict(zip(texts, (row[0] for row in found), strict=True))
+def of_texts(spark: SparkSession, texts: Iterable[str | None], *columns: Column) -> DataFrame:
+    """Each text, numbered, with these columns over `t`."""
+    return frame(spark, "n int, t string", enumerate(texts)).select("n", "t", *columns)
+
+
+def expect_each(spark: SparkSession, expected: Expected, shape: str, *columns: Column) -> None:
+    """Each text gives these values in `columns`, whose names and types are `shape`."""
+    given = [values_ if isinstance(values_, tuple) else (values_,) for values_ in expected.values()]
+    rows = [(n, text, *each) for n, (text, each) in enumerate(zip(expected, given, strict=True))]
+    expect(of_texts(spark, expected, *columns), f"n int, t string, {shape}", rows)
+
+
+def expect_moments(spark: SparkSession, expected: Expected, formats: list[str], zone: str = "UTC") -> None:
+    """Each text is read as this moment in UTC, as text: Python has not every year that Spark has."""
+    moment = values.timestamp(F.col("t"), formats, zone).cast("string").alias("moment")
+    expect_each(spark, expected, "moment string", moment)
 
 
 def test_keys_and_enumerations_are_trimmed_and_the_empty_one_is_null(spark: SparkSession) -> None:
-    texts = [" a b ", "\t\r\na", "", " \t", None, "\u00a0a"]
-    assert evaluated(spark, texts, values.trimmed(F.col("t"))) == [
-        ("a b",),
-        ("a",),
-        (None,),
-        (None,),
-        (None,),
-        ("\u00a0a",),
-    ]
+    expected: Expected = {" a b ": "a b", "\t\r\na": "a", "": None, " \t": None, None: None, "\u00a0a": "\u00a0a"}
+    bare = values.trimmed(F.col("t")).alias("bare")
+    expect_each(spark, expected, "bare string", bare)
 
 
 def test_an_identifier_that_is_an_object_or_array_is_null(spark: SparkSession) -> None:
-    texts = [" 7 ", '{"id": 1}', " [1]", "a[1]", "-", None]
-    assert evaluated(spark, texts, values.identifier(F.col("t"))) == [
-        ("7",),
-        (None,),
-        (None,),
-        ("a[1]",),
-        ("-",),
-        (None,),
-    ]
+    expected: Expected = {" 7 ": "7", '{"id": 1}': None, " [1]": None, "a[1]": "a[1]", "-": "-", None: None}
+    key = values.identifier(F.col("t")).alias("key")
+    expect_each(spark, expected, "key string", key)
 
 
 def test_numbers_are_rounded_half_up_and_told_apart_from_what_is_too_large_or_no_number(spark: SparkSession) -> None:
     exact = F.col("t").try_cast(EXACT)
     columns = [
-        c
-        for type_ in (MONEY, QUANTITY)
-        for c in (
-            exact.try_cast(type_).cast("string"),
-            F.when(exact.try_cast(type_).isNull(), values.money_problem(exact, F.col("t"), type_)),
-            values.was_rounded(exact, type_),
+        column.alias(name)
+        for kind, type_ in (("money", MONEY), ("quantity", QUANTITY))
+        for name, column in (
+            (kind, exact.try_cast(type_)),
+            (f"{kind}_problem", F.when(exact.try_cast(type_).isNull(), values.money_problem(exact, F.col("t"), type_))),
+            (f"{kind}_rounded", values.was_rounded(exact, type_)),
         )
     ]
-    expected: dict[str | None, tuple[object, ...]] = {
+    expected: Expected = {
         "1.00005": ("1.0001", None, True, "1.000", None, True),
         "1.00004999": ("1.0000", None, True, "1.000", None, True),
         "-1.00005": ("-1.0001", None, True, "-1.000", None, True),
@@ -92,12 +89,17 @@ def test_numbers_are_rounded_half_up_and_told_apart_from_what_is_too_large_or_no
         "1e": (None, "unreadable", None, None, "unreadable", None),
         None: (None, None, None, None, None, None),
     }
-    found = dict(zip(expected, evaluated(spark, list(expected), *columns), strict=True))
-    assert found == expected
+    expect_each(
+        spark,
+        expected,
+        "money decimal(18,4), money_problem string, money_rounded boolean, "
+        "quantity decimal(18,3), quantity_problem string, quantity_rounded boolean",
+        *columns,
+    )
 
 
 def test_iso_times_are_read_with_and_without_zone(spark: SparkSession) -> None:
-    expected: dict[str | None, object] = {
+    expected: Expected = {
         "2025-01-31T10:15:30Z": "2025-01-31 10:15:30",
         " 2025-01-31 10:15:30 ": "2025-01-31 10:15:30",
         "2025-01-31T10:15": "2025-01-31 10:15:00",
@@ -129,17 +131,17 @@ def test_iso_times_are_read_with_and_without_zone(spark: SparkSession) -> None:
             )
         ),
     }
-    assert moments(spark, list(expected), ["iso"]) == expected
+    expect_moments(spark, expected, ["iso"])
 
 
-def test_a_moment_outside_the_years_1_to_9999_is_null(spark: SparkSession) -> None:
-    texts: list[str | None] = ["0000-12-31", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"]
-    assert set(moments(spark, texts, ["iso"]).values()) == {None}
-    assert set(moments(spark, texts, FORMATS).values()) == {None}
+@pytest.mark.parametrize("formats", [["iso"], FORMATS], ids=["iso", "formats"])
+def test_a_moment_outside_the_years_1_to_9999_is_null(formats: list[str], spark: SparkSession) -> None:
+    texts = ("0000-12-31", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00")
+    expect_moments(spark, dict.fromkeys(texts), formats)
 
 
 def test_a_time_without_zone_is_in_the_zone_of_the_source_and_a_bare_day_never_moves(spark: SparkSession) -> None:
-    expected: dict[str | None, object] = {
+    expected: Expected = {
         "2025-01-31T00:30:00": "2025-01-30 23:30:00",
         "2025-07-31T00:30:00": "2025-07-30 22:30:00",
         "2025-07-31T00:30:00Z": "2025-07-31 00:30:00",
@@ -149,25 +151,29 @@ def test_a_time_without_zone_is_in_the_zone_of_the_source_and_a_bare_day_never_m
         "31.07.2025 00:30": "2025-07-30 22:30:00",
         "31/07/2025": "2025-07-31 00:00:00",
     }
-    assert moments(spark, list(expected), ["iso", "dd/MM/yyyy", "dd.MM.yyyy HH:mm"], "Europe/Berlin") == expected
+    expect_moments(spark, expected, ["iso", "dd/MM/yyyy", "dd.MM.yyyy HH:mm"], "Europe/Berlin")
 
 
 def test_an_hour_that_a_clock_skips_or_repeats_is_read_as_one_moment(spark: SparkSession) -> None:
-    found = moments(spark, ["2025-03-30T02:30:00", "2025-10-26T02:30:00"], ["iso"], "Europe/Berlin")
-    assert found["2025-03-30T02:30:00"] == "2025-03-30 01:30:00"
-    assert found["2025-10-26T02:30:00"] in ("2025-10-26 00:30:00", "2025-10-26 01:30:00")
+    # Skipped, it is the hour after; repeated, its first time.
+    expected: Expected = {
+        "2025-03-30T02:30:00": "2025-03-30 01:30:00",
+        "2025-10-26T02:30:00": "2025-10-26 00:30:00",
+    }
+    expect_moments(spark, expected, ["iso"], "Europe/Berlin")
 
 
 def test_a_pattern_with_a_zone_of_its_own_is_not_shifted(spark: SparkSession) -> None:
-    formats = ["yyyy/MM/dd HH:mm:ssXXX", "'Zulu' yyyy-MM-dd HH:mm"]
-    found = moments(
-        spark, ["2025/01/31 10:00:00+02:00", "2025/01/31 10:00:00Z", "Zulu 2025-01-31 10:00"], formats, "Asia/Kolkata"
-    )
-    assert list(found.values()) == ["2025-01-31 08:00:00", "2025-01-31 10:00:00", "2025-01-31 04:30:00"]
+    expected: Expected = {
+        "2025/01/31 10:00:00+02:00": "2025-01-31 08:00:00",
+        "2025/01/31 10:00:00Z": "2025-01-31 10:00:00",
+        "Zulu 2025-01-31 10:00": "2025-01-31 04:30:00",
+    }
+    expect_moments(spark, expected, ["yyyy/MM/dd HH:mm:ssXXX", "'Zulu' yyyy-MM-dd HH:mm"], "Asia/Kolkata")
 
 
 def test_two_formats_that_disagree_or_none_that_fits_give_null(spark: SparkSession) -> None:
-    expected: dict[str | None, object] = {
+    expected: Expected = {
         "05/06/2025": None,
         "05/05/2025": "2025-05-05 00:00:00",
         "13/06/2025": "2025-06-13 00:00:00",
@@ -175,20 +181,29 @@ def test_two_formats_that_disagree_or_none_that_fits_give_null(spark: SparkSessi
         "13/13/2025": None,
         "2025-06-13": "2025-06-13 00:00:00",
     }
-    assert moments(spark, list(expected), ["iso", "dd/MM/yyyy", "MM/dd/yyyy"]) == expected
+    expect_moments(spark, expected, ["iso", "dd/MM/yyyy", "MM/dd/yyyy"])
 
 
 def test_channels_are_looked_up_by_their_bare_spelling(spark: SparkSession) -> None:
     names = {"In-Store": "store", "web": "online"}
-    texts: list[str | None] = ["In-store", " in store ", "IN_STORE", "Web", " Fax ", "", None]
-    found = evaluated(spark, texts, values.channel(F.col("t"), names), values.channel(F.col("t"), {}))
-    assert [row[0] for row in found] == ["store", "store", "store", "online", "Fax", "unknown", "unknown"]
-    assert [row[1] for row in found][-3:] == ["Fax", "unknown", "unknown"]
+    expected: Expected = {
+        "In-store": ("store", "In-store"),
+        " in store ": ("store", "in store"),
+        "IN_STORE": ("store", "IN_STORE"),
+        "Web": ("online", "Web"),
+        " Fax ": ("Fax", "Fax"),
+        "": ("unknown", "unknown"),
+        None: ("unknown", "unknown"),
+    }
+    of_names, of_none = values.channel(F.col("t"), names), values.channel(F.col("t"), {})
+    expect_each(spark, expected, "named string, bare string", of_names.alias("named"), of_none.alias("bare"))
 
 
 def test_a_currency_is_three_letters(spark: SparkSession) -> None:
-    texts: list[str | None] = [" eur ", "USD", "€", "EURO", "E1R", "ÄÖÜ", "", None]
-    assert [row[0] for row in evaluated(spark, texts, values.currency(F.col("t")))] == ["EUR", "USD", *[None] * 6]
+    expected: Expected = {" eur ": "EUR", "USD": "USD"}
+    expected |= dict.fromkeys(("€", "EURO", "E1R", "ÄÖÜ", "", None))
+    code = values.currency(F.col("t")).alias("code")
+    expect_each(spark, expected, "code string", code)
 
 
 def nasty_texts(count: int) -> list[str]:
@@ -235,4 +250,5 @@ def test_nothing_raises_whatever_the_text(spark: SparkSession, zone: str) -> Non
         values.currency(t),
         values.timestamp(t, FORMATS, zone).cast("string"),
     ]
-    assert len(evaluated(spark, [*many], *columns)) == len(many)
+    named = [column.alias(f"c{n}") for n, column in enumerate(columns)]
+    assert len(of_texts(spark, many, *named).collect()) == len(many)

@@ -73,7 +73,7 @@ def verify(lake: Lake) -> Proof:
         )
     with lake.lock("gold"), lake.lock("silver"):
         for name in ENTITIES:
-            proof.sources += _prove_entity(lake, ENTITIES[name])
+            proof.sources += prove_entity(lake, ENTITIES[name])
         proof.gold = _prove_gold(lake)
     return proof
 
@@ -108,7 +108,8 @@ def _missing(entity: Entity, *names: str) -> list[str]:
     return [name for name in names if name not in entity.table.keys]
 
 
-def _prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
+def prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
+    """Judge every landed record of one silver table again and compare with what it and quarantine hold; a proof a source."""
     should = states(lake, entity)
     if should is None:
         return []

@@ -1,4 +1,4 @@
-"""`make chaos`: the full matrix, printed as a table (fault point, source, outcome). Minutes a source."""
+"""`make chaos`: the full matrix with real processes, printed as a table (kill point, source, outcome). Minutes a case."""
 
 from __future__ import annotations
 
@@ -13,8 +13,45 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.harness import POINTS, Outcome, killed_at, uninterrupted
+from tests.chaos.cases import POINTS
+from tests.chaos.harness import PARTITIONS, House, Outcome, Tables, as_process, compared, kill_and_finish, whole
+from tests.processes import Processes
 from tools.kafka_broker import KafkaBroker
+
+
+class Matrix:
+    """Cases of one input, each in a lakehouse of its own."""
+
+    def __init__(self, folder: Path, processes: Processes, seed: int, events: int, parts: int):
+        self.folder, self.seed, self.events, self.parts = folder, seed, events, parts
+        self.run = as_process(processes)
+        self.kafka: KafkaBroker | None = None
+
+    def house(self, name: str, source: str) -> House:
+        if source != "kafka" or self.kafka is None:
+            return House(self.folder / name, source)
+        self.kafka.create_topic(name, PARTITIONS)
+        return House(self.folder / name, source, self.kafka.bootstrap, name)
+
+    def whole(self, source: str) -> Tables:
+        """The tables of runs nobody killed, one a part."""
+        house, tables = self.house(f"{source}-whole", source), Tables()
+        for part in range(self.parts):
+            house.feed(self.seed, self.events, part)
+            tables = whole(house, self.run)
+        return tables
+
+    def case(self, number: int, source: str, point: str, wanted: Tables) -> Outcome:
+        """Kill the first run at the point, and start it again; then a further part of the input, killed there as well."""
+        house, outcome = self.house(f"{source}-{number}", source), Outcome(source, point)
+        for part in range(self.parts):
+            house.feed(self.seed, self.events, part)
+            kill_and_finish(house, outcome, self.run, self.run)
+            if outcome.problem:
+                return outcome
+        outcome.problem = compared(house, wanted, self.parts)
+        shutil.rmtree(house.folder)
+        return outcome
 
 
 def main() -> int:
@@ -29,16 +66,18 @@ def main() -> int:
     out.print(f"seed {args.seed}, {args.parts} parts of {args.events} events")
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        processes = Processes()
+        stack.callback(processes.end)
+        matrix = Matrix(Path(folder), processes, args.seed, args.events, args.parts)
         for source in args.sources.split(","):
-            kafka = stack.enter_context(KafkaBroker(Path(folder) / "kafka")) if source == "kafka" else None
-            wanted = uninterrupted(Path(folder) / f"{source}-whole", source, args.seed, args.events, kafka, args.parts)
+            if source == "kafka":
+                matrix.kafka = stack.enter_context(KafkaBroker(Path(folder) / "kafka"))
+            wanted = matrix.whole(source)
             for number, point in enumerate(p for p in POINTS[source] if args.points in p):
                 started = time.monotonic()
-                case = Path(folder) / f"{source}-{number}"
-                outcomes.append(killed_at(case, source, point, args.seed, args.events, wanted, kafka, args.parts))
+                outcomes.append(matrix.case(number, source, point, wanted))
                 out.print(f"{source:6} {point:28} {outcomes[-1].word} ({time.monotonic() - started:.0f} s)")
-                shutil.rmtree(case)
-    table = Table("fault point", "source", "outcome", box=None)
+    table = Table("kill point", "source", "outcome", box=None)
     for outcome in outcomes:
         table.add_row(outcome.point, outcome.source, outcome.word)
     out.print(table)

@@ -2,87 +2,43 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pyspark.sql import SparkSession
+
 from saleslake import bronze
-from saleslake.config import PROJECT_ROOT
+from saleslake.config import PROJECT_ROOT, Settings
 from saleslake.entry import open_settings
 from saleslake.generate import generate
 from saleslake.gold import star
+from saleslake.ingest.window import Window
 from saleslake.lake import Lake
+from saleslake.pipeline import Batch
 from saleslake.serve.duck import connect, tables
 from saleslake.silver import quarantine
 from saleslake.silver.registry import ENTITIES
+from saleslake.simulator.kafka_target import KafkaTarget
+from saleslake.simulator.send import send_all
+from saleslake.simulator.spec import Spec
+from saleslake.simulator.targets import FilesTarget, Target
+from saleslake.stream.job import StreamJob
+from saleslake.stream.socket_spool import Spool
+from saleslake.truth_check import compare
 from tests import oracle
+from tests.chaos.cases import BATCH_CONFIG, SETUPS
+from tests.chaos.raising import Killed, raised_at
 from tests.comparing import assert_same, stored
+from tests.processes import Processes
 from tests.stream_support import CONFIG
-from tools.kafka_broker import KafkaBroker
 
 LINEAGE = ("record_id", "run_id", "landed_at", "file", "ordinal", "first_seen")
 NOT_COMPARED = ("gold.sales_by_minute",)
 """It tells how events came, which being killed changes."""
 
-BATCH_CONFIG = """
-[channels]
-web = "web"
-online = "web"
-instore = "store"
-mobileapp = "mobile"
-[sources.orders]
-entity = "orders"
-format = "jsonl"
-path = "in/orders*.jsonl"
-[sources.transactions]
-entity = "transactions"
-format = "csv"
-path = "in/transactions*.csv"
-defaults = { currency = "EUR" }
-[sources.products]
-entity = "products"
-format = "csv"
-path = "in/products*.csv"
-"""
-
-POINTS = {
-    "files": (
-        "after_landing:1", "before_bronze:1", "after_bronze:1", "after_bronze:2", "after_quarantine:1",
-        "after_silver_write:1", "after_silver_write:3", "before_silver_progress:1", "between_silver_and_gold:1",
-        "before_commit_log:1", "before_commit_log:2", "after_gold_write:1", "after_gold_write:5", "before_gold_progress:1",
-    ),
-    "batch": (
-        "after_landing:1", "before_bronze:1", "after_bronze:1", "after_bronze:2", "after_quarantine:1",
-        "after_silver_write:1", "after_silver_write:2", "before_silver_progress:1", "between_silver_and_gold:1",
-        "after_gold_write:1", "after_gold_write:4", "after_gold_write:8", "before_gold_progress:1",
-    ),
-}  # fmt: skip
-POINTS["kafka"] = tuple(point for point in POINTS["files"] if not point.startswith("after_landing"))
-
-SETUPS = {
-    "batch": oracle.Setup(
-        {
-            "orders": oracle.Feed("orders", "jsonl"),
-            "transactions": oracle.Feed("transactions", "csv", currency="EUR"),
-            "products": oracle.Feed("products", "csv"),
-        },
-        channels={"web": "web", "online": "web", "instore": "store", "mobileapp": "mobile"},
-    ),
-    "stream": oracle.Setup(
-        {
-            "events_orders": oracle.Feed("orders", "jsonl"),
-            "events_transactions": oracle.Feed("transactions", "jsonl", version="updated_at", currency="EUR"),
-            "events_transactions_csv": oracle.Feed("transactions", "csv", version="updated_at"),
-        },
-        channels={"web": "web", "online": "web"},
-        event_types=("order", "transaction"),
-    ),
-}
-"""BATCH_CONFIG and CONFIG, as the oracle is told them."""
 LANDED = tuple(field.name for field in fields(oracle.Landed))
 SILVER = (*(entity.table for entity in ENTITIES.values()), quarantine.TABLE)
 
@@ -90,7 +46,105 @@ PARTITIONS = 3
 """Of each topic: offsets of several partitions come in one micro-batch."""
 PATIENCE_SECONDS = 900
 """A run takes half a minute on an idle machine, and ten times that on a busy one."""
-TIMED_OUT = 124
+START = 1_714_607_400
+"""2024-05-01T23:50:00Z: the events lie on both sides of midnight."""
+
+Tables = dict[str, list[tuple[Any, ...]]]
+
+
+class House:
+    """A lakehouse in a folder, and what feeds it: `batch`, `files` or `kafka`, of which a topic is given."""
+
+    def __init__(self, folder: Path, source: str, bootstrap: str = "", topic: str = "", files: int = 2):
+        self.folder, self.source, self.bootstrap, self.topic = folder, source, bootstrap, topic
+        self.config = folder / "saleslake.toml"
+        if self.config.exists():
+            return
+        folder.mkdir(parents=True)
+        text = BATCH_CONFIG if source == "batch" else CONFIG + f"max_files_per_trigger = {files}\n"
+        if source == "kafka":
+            text += (
+                f'[stream.kafka]\nbootstrap_servers = "{bootstrap}"\ntopics = "{topic}"\nmax_offsets_per_trigger = 60\n'
+            )
+        self.config.write_text('[paths]\nroot = "."\ndata = "data"\n[run]\nlock_timeout_seconds = 60\n' + text)
+
+    @property
+    def settings(self) -> Settings:
+        return open_settings(str(self.config))
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.settings)
+
+    def feed(self, seed: int, events: int, part: int) -> None:
+        """One part of the input; the same for the same seed."""
+        if self.source == "batch":
+            folder, made = self.folder / "in", self.folder / f"made-{part}"
+            generate(events, seed + part, made, days=6, defects=0.05)
+            folder.mkdir(exist_ok=True)
+            for name in ("orders.jsonl", "transactions.csv", "products.csv"):
+                stem, _, suffix = name.partition(".")
+                (made / name).rename(folder / f"{stem}-{part}.{suffix}")
+            return
+        spec = Spec(events, seed + part, START, corrected=0.1, malformed=0.05)
+        target: Target = FilesTarget(self.folder / "events", spec.seed, per_file=events // 4, seconds=60)
+        if self.source == "kafka":
+            target = KafkaTarget(self.bootstrap, self.topic, {})
+        target.open()
+        send_all(spec, target, self.folder / f"truth-{part}.json", lambda: False)
+
+
+# --- runs ------------------------------------------------------------------------------------------
+
+KILLED = "killed"
+Run = Callable[[House, str], str]
+"""The batch, or the stream to the end of what is there; killed at a point if one is named. Returns nothing, or KILLED, or what went wrong."""
+
+
+def as_process(processes: Processes) -> Run:
+    """Each run a process of its own, and killed by SIGKILL."""
+
+    def run(house: House, kill_at: str) -> str:
+        command = ["saleslake", "run", "--config", str(house.config)]
+        if house.source != "batch":
+            program = str(PROJECT_ROOT / "streaming" / "stream.py")
+            command = ["python", program, "--config", str(house.config), "--once", "--source", house.source]
+        try:
+            done = processes.run(*command, timeout=PATIENCE_SECONDS, SALESLAKE_KILL_AT=kill_at)
+        except AssertionError as e:
+            return str(e)[-300:]  # one case that hangs is an outcome; the rest of the matrix goes on
+        if done.returncode == -signal.SIGKILL and kill_at:
+            return KILLED
+        return f"exit {done.returncode}: {done.stderr.strip()[-300:]}" if done.returncode else ""
+
+    return run
+
+
+class _Events(StreamJob):
+    """Without the query for sales_by_minute, which is not compared and passes no point."""
+
+    def _once(self, spool: Spool | None) -> None:
+        self._watch([self._events(None)], spool)
+
+
+def on_session(spark: SparkSession) -> Run:
+    """Each run in this process on a session that is there, and ended by an exception that nothing catches."""
+
+    def run(house: House, kill_at: str) -> str:
+        batch = Batch(Lake(house.settings, spark))
+        try:
+            with raised_at(kill_at):
+                if house.source == "batch":
+                    return "; ".join(batch.run(Window()).failures)
+                _Events(batch, source=house.source, trigger="1 second", once=True).run()
+        except Killed:
+            return KILLED
+        return ""
+
+    return run
+
+
+# --- a case ----------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -99,7 +153,7 @@ class Outcome:
 
     source: str
     point: str
-    killed: bool
+    killed: bool = False
     problem: str = ""
 
     @property
@@ -107,7 +161,32 @@ class Outcome:
         return self.problem or ("same tables" if self.killed else "point not reached")
 
 
-def contents(lake: Lake, leave_out: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
+def whole(house: House, run: Run) -> Tables:
+    """The tables of a run nobody killed. The house is fed."""
+    problem = run(house, "")
+    assert not problem, f"{house.source}: the run nobody killed failed: {problem}"
+    return contents(house.lake)
+
+
+def kill_and_finish(house: House, outcome: Outcome, dies: Run, finishes: Run) -> None:
+    """Kill a run at the outcome's point, and run again, to the end."""
+    ended = dies(house, outcome.point)
+    outcome.killed = outcome.killed or ended == KILLED
+    outcome.problem = ended if ended not in ("", KILLED) else finishes(house, "")
+
+
+def compared(house: House, wanted: Tables, parts: int) -> str:
+    """How the tables differ from those of a run nobody killed, from the oracle's and from what was sent; nothing if they do not."""
+    found = contents(house.lake)
+    differing = [name for name in wanted if found.get(name) != wanted[name]]
+    if differing or found.keys() != wanted.keys():
+        return f"differs: {', '.join(differing) or sorted(found.keys() ^ wanted.keys())}"
+    return against_oracle(house.lake, SETUPS["batch" if house.source == "batch" else "stream"]) or (
+        "" if house.source == "batch" else _against_truth(house, parts)
+    )
+
+
+def contents(lake: Lake, leave_out: tuple[str, ...] = ()) -> Tables:
     """Every row of every silver and gold table, lineage and `leave_out` aside, sorted."""
     found = {}
     with connect(lake) as connection:
@@ -120,118 +199,10 @@ def contents(lake: Lake, leave_out: tuple[str, ...] = ()) -> dict[str, list[tupl
     return found
 
 
-class House:
-    """A lakehouse in a folder and the command that feeds it."""
-
-    def __init__(self, folder: Path, source: str, kafka: KafkaBroker | None = None):
-        self.folder, self.source = folder, source
-        folder.mkdir(parents=True)
-        text = BATCH_CONFIG if source == "batch" else CONFIG + "max_files_per_trigger = 2\n"
-        if kafka is not None:
-            kafka.create_topic(folder.name, PARTITIONS)
-            text += f'[stream.kafka]\nbootstrap_servers = "{kafka.bootstrap}"\ntopics = "{folder.name}"\nmax_offsets_per_trigger = 120\n'
-        self.config = folder / "saleslake.toml"
-        self.config.write_text('[paths]\nroot = "."\ndata = "data"\n[run]\nlock_timeout_seconds = 60\n' + text)
-
-    @property
-    def lake(self) -> Lake:
-        return Lake(open_settings(str(self.config)))
-
-    def run(self, kill_at: str = "") -> subprocess.CompletedProcess[str]:
-        """The batch, or the stream to the end of what is there."""
-        if self.source == "batch":
-            command = ["-m", "saleslake", "run", "--config", str(self.config)]
-        else:
-            stream = str(PROJECT_ROOT / "streaming" / "stream.py")
-            command = [stream, "--config", str(self.config), "--once", "--source", self.source]
-        environment = {**os.environ, "SALESLAKE_KILL_AT": kill_at}
-        command = [sys.executable, *command]
-        try:
-            return subprocess.run(
-                command, capture_output=True, text=True, env=environment, timeout=PATIENCE_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired:
-            # One case that hangs is an outcome; the rest of the matrix goes on.
-            return subprocess.CompletedProcess(command, TIMED_OUT, "", f"not done after {PATIENCE_SECONDS} s")
-
-    def finish(self) -> str:
-        """Run to the end. Returns what went wrong, or nothing."""
-        done = self.run()
-        return "" if done.returncode == 0 else f"exit {done.returncode}: {done.stderr.strip()[-300:]}"
-
-
-def feed(house: House, seed: int, events: int, part: int) -> None:
-    """Input of one of two parts; the same for the same seed."""
-    if house.source == "batch":
-        folder = house.folder / "in"
-        made = house.folder / f"made-{part}"
-        generate(events, seed + part, made, days=6, defects=0.05)
-        folder.mkdir(exist_ok=True)
-        for name in ("orders.jsonl", "transactions.csv", "products.csv"):
-            stem, _, suffix = name.partition(".")
-            (made / name).rename(folder / f"{stem}-{part}.{suffix}")
-        return
-    command = [
-        *("-m", "saleslake", "simulate", "--config", str(house.config), "--to", house.source),
-        *("--events", str(events), "--seed", str(seed + part), "--rate", "0", "--start", "2024-05-01T23:50:00Z"),
-        *("--truth", str(house.folder / f"truth-{part}.json"), "--malformed", "0.05", "--corrected", "0.1"),
-        *(("--events-per-file", "60") if house.source == "files" else ()),
-    ]
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, f"simulate ended with {done.returncode}: {done.stderr.strip()[-300:]}"
-
-
-def uninterrupted(
-    folder: Path, source: str, seed: int, events: int, kafka: KafkaBroker | None = None, parts: int = 2
-) -> dict[str, list[tuple[Any, ...]]]:
-    """The tables of a run nobody killed."""
-    house = House(folder, source, kafka)
-    for part in range(parts):
-        feed(house, seed, events, part)
-        if problem := house.finish():
-            raise AssertionError(f"{source}: the run nobody killed failed: {problem}")
-    return contents(house.lake)
-
-
-def killed_at(
-    folder: Path,
-    source: str,
-    point: str,
-    seed: int,
-    events: int,
-    wanted: dict[str, list[tuple[Any, ...]]],
-    kafka: KafkaBroker | None = None,
-    parts: int = 2,
-) -> Outcome:
-    """Kill the first run at the point, and start it again; then a second part of the input, killed there as well."""
-    house = House(folder, source, kafka)
-    outcome = Outcome(source, point, killed=False)
-    for part in range(parts):
-        feed(house, seed, events, part)
-        done = house.run(kill_at=point)
-        if done.returncode not in (0, -signal.SIGKILL):
-            outcome.problem = f"exit {done.returncode}: {done.stderr.strip()[-300:]}"
-            return outcome
-        outcome.killed = outcome.killed or done.returncode != 0
-        if problem := house.finish():
-            outcome.problem = problem
-            return outcome
-    found = contents(house.lake)
-    differing = [name for name in wanted if found.get(name) != wanted[name]]
-    if differing or found.keys() != wanted.keys():
-        outcome.problem = f"differs: {', '.join(differing) or sorted(found.keys() ^ wanted.keys())}"
-    else:
-        outcome.problem = _against_oracle(house) or ("" if source == "batch" else _against_truth(house, parts))
-    return outcome
-
-
-def _against_oracle(house: House) -> str:
-    """What plain Python makes of the landed records, in every table, row for row."""
-    lake, setup = house.lake, SETUPS["batch" if house.source == "batch" else "stream"]
-    tables = (
-        [bronze.table_of(name) for name in setup.feeds] if house.source == "batch" else [bronze.table_of(bronze.EVENTS)]
-    )
-    rows = [row for table in tables for row in stored(lake, table) if row["kind"] == "record"]
+def against_oracle(lake: Lake, setup: oracle.Setup) -> str:
+    """How the tables differ from what plain Python makes of the landed records, row for row; nothing if they do not."""
+    held = {bronze.holding(lake, name).full_name: bronze.holding(lake, name) for name in setup.feeds}
+    rows = [row for table in held.values() for row in stored(lake, table) if row["kind"] == "record"]
     verdict = oracle.decide([oracle.Landed(**{name: row[name] for name in LANDED}) for row in rows], setup)
     described = {table.full_name: table for table in (*star.TABLES.values(), *SILVER)}
     try:
@@ -244,8 +215,6 @@ def _against_oracle(house: House) -> str:
 
 def _against_truth(house: House, parts: int) -> str:
     """What the simulator, which is plain Python, says the tables must hold."""
-    from saleslake.truth_check import compare
-
     for part in range(parts):
         report = compare(house.lake, house.folder / f"truth-{part}.json")
         if not report.holds:

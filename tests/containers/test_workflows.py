@@ -21,11 +21,13 @@ def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in yaml.safe_load(TEXTS[name])["jobs"].values() for step in job["steps"]]
 
 
-def test_there_is_one_for_pushes_and_one_for_tags() -> None:
-    assert set(TEXTS) == {"ci.yml", "release.yml"}
+def test_there_is_one_for_pushes_one_for_tags_and_one_for_the_night() -> None:
+    assert set(TEXTS) == {"ci.yml", "nightly.yml", "release.yml"}
     on = {name: yaml.safe_load(text)[True] for name, text in TEXTS.items()}  # YAML takes `on` for true
     assert set(on["ci.yml"]) == {"push", "pull_request"}
     assert on["release.yml"] == {"push": {"tags": ["v*.*.*"]}}
+    assert set(on["nightly.yml"]) == {"schedule", "workflow_dispatch"}
+    assert "make test-deep" in TEXTS["nightly.yml"]
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -7,24 +7,24 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psycopg
 import pytest
+from pyspark.sql import SparkSession
 
+from saleslake.accounting import verify
 from saleslake.config import PROJECT_ROOT
 from saleslake.entry import open_settings
+from saleslake.gold import star
 from saleslake.lake import Lake
 from saleslake.mock_api import MockApi, parse_faults
 from saleslake.table import Table
-from tests.dags.conftest import airflow_home
 from tests.receivers import http_receiver
+from tools import airflow_home
 from tools.postgres_server import PostgresServer
 
 SECRET = "canary-in-a-connection-5d1f"
@@ -86,7 +86,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def run(airflow_python: Path, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One run of saleslake_batch over the sample: the API answers 429 and 500 at first, silver is killed after its first write."""
     home, data = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("lake") / "data"
     api = MockApi(
@@ -97,7 +97,10 @@ def run(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     )
     config = with_token(home / "saleslake.toml")
     killer = Killer("jobs/silver.py", data / "tables" / "silver" / "users" / "_delta_log" / f"{1:020d}.json")
-    with PostgresServer() as postgres, api:
+    with psycopg.connect(postgres_server.dsn, autocommit=True) as connection:
+        connection.execute("create database airflow_run")
+    dsn = postgres_server.dsn.removesuffix("/postgres") + "/airflow_run"
+    with api:
         env = airflow_home.environment(
             home,
             SALESLAKE_CONFIG=str(config),
@@ -106,21 +109,28 @@ def run(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
             SALESLAKE__SOURCES__ORDERS_API__API__URL=f"{api.url}/orders",
             SALESLAKE__SOURCES__PRODUCTS_API__API__URL=f"{api.url}/products",
             SALESLAKE_RETRY_SECONDS="1",
-            AIRFLOW_CONN_SALESLAKE_POSTGRES=postgres.dsn.replace("postgresql://", "postgres://"),
+            AIRFLOW_CONN_SALESLAKE_POSTGRES=dsn.replace("postgresql://", "postgres://"),
         )
         airflow_home.prepare(env)
         killer.start()
         done = airflow_home.airflow(["dags", "test", "saleslake_batch"], env, timeout=PATIENCE_SECONDS)
-        with psycopg.connect(postgres.dsn) as served:
-            tables = [
-                row[0]
-                for row in served.execute(
-                    "select table_name from information_schema.tables where table_schema = 'gold' and table_type = 'BASE TABLE'"
-                )
-            ]
-            counts = {name: served.execute(f'select count(*) from gold."{name}"').fetchone()[0] for name in tables}  # type: ignore[index, arg-type]
-        secrets = (SECRET, postgres.password)
-        yield Run(data, done.stdout + done.stderr, done.returncode, killer.killed, counts, home, secrets)
+    secrets = (SECRET, postgres_server.password)
+    return Run(data, done.stdout + done.stderr, done.returncode, killer.killed, served(dsn), home, secrets)
+
+
+def served(dsn: str) -> dict[str, int]:
+    """Rows of each of gold's tables in PostgreSQL."""
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'gold' and table_type = 'BASE TABLE'"
+        )
+        tables = [row[0] for row in found.fetchall()]
+        counts = {}
+        for name in tables:
+            row = connection.execute(f'select count(*) from gold."{name}"'.encode()).fetchone()
+            assert row is not None
+            counts[name] = row[0]
+        return counts
 
 
 def with_token(target: Path) -> Path:
@@ -139,13 +149,10 @@ def test_the_run_succeeds_although_the_api_faltered_and_silver_was_killed(run: R
     assert "DagRun Finished" in run.output or "success" in run.output
 
 
-def test_every_record_is_where_the_sample_says_and_the_proof_holds(run: Run, in_lake: Lake) -> None:
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "saleslake"), "verify", "--json", "--config", str(in_lake.settings.config_file)],
-        capture_output=True, text=True, env=os.environ | {"SALESLAKE__PATHS__DATA": str(run.data)}, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = {source["source"]: source for source in json.loads(done.stdout)["sources"]}
+def test_every_record_is_where_the_sample_says_and_the_proof_holds(in_lake: Lake, spark: SparkSession) -> None:
+    proof = verify(Lake(in_lake.settings, spark))
+    assert proof.holds, proof
+    found = {source.source: asdict(source) for source in proof.sources}
     for file, wanted in json.loads((SAMPLE / "expected.json").read_text()).items():
         assert {state: found[FILES[file]][state] for state in wanted} == wanted, file
 
@@ -157,8 +164,6 @@ def in_lake(run: Run, monkeypatch: pytest.MonkeyPatch) -> Lake:
 
 
 def test_what_postgresql_serves_is_what_gold_holds(run: Run, in_lake: Lake) -> None:
-    from saleslake.gold import star
-
     def rows(table: Table) -> int:
         return in_lake.snapshot(table).count()
 
@@ -175,6 +180,7 @@ def test_no_secret_is_in_a_log_a_rendered_field_or_the_metadata_database(run: Ru
     assert [path for path in files if any(secret.encode() in path.read_bytes() for secret in run.secrets)] == []
 
 
+@pytest.mark.deep
 def test_wrong_settings_are_not_tried_again_and_one_message_goes_to_the_webhook(
     airflow_python: Path, tmp_path: Path
 ) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
-from decimal import Decimal as D
 
 import pytest
 from pyspark.sql import SparkSession
@@ -13,7 +11,11 @@ from saleslake.config import Settings
 from saleslake.errors import ConfigError
 from saleslake.gold import dim_date, dim_order, dim_product, dim_user
 from saleslake.silver import orders, products, users
-from tests.gold_support import frame, row, rows_of
+from tests import frames
+from tests.frames import expect
+from tests.gold_support import AT, DAY, frame
+
+CATALOGUE = "sku string, name string, category string, manufacturer string, price decimal(18,4), price_currency string"
 
 
 def test_users_are_registered_inferred_or_unknown(spark: SparkSession) -> None:
@@ -22,16 +24,30 @@ def test_users_are_registered_inferred_or_unknown(spark: SparkSession) -> None:
         users.TABLE,
         [
             {"user_id": "u1", "email": "a@x", "created_at": "2025-01-01 10:00:00", "country": "DE"},
+            {"user_id": "never bought"},
             {"user_id": "(unknown)", "email": "me@x"},
         ],
     )
-    seen = spark.createDataFrame([("u1",), ("u2",), ("u2",), ("(unknown)",)], "user_id string")
-    table = dim_user.TABLE
-    assert rows_of(dim_user.build(registered, seen), table) == [
-        row(table, "(unknown)", None, None, None, "true"),
-        row(table, "u1", "a@x", "2025-01-01 10:00:00", "DE", "false"),
-        row(table, "u2", None, None, None, "true"),
-    ]
+    seen = frames.frame(spark, "user_id string", [("u1",), ("u2",), ("u2",), ("(unknown)",)])
+    expect(
+        dim_user.build(registered, seen),
+        dim_user.TABLE,
+        [
+            ("(unknown)", None, None, None, True),
+            ("never bought", None, None, None, False),
+            ("u1", "a@x", "2025-01-01 10:00:00", "DE", False),
+            ("u2", None, None, None, True),
+        ],
+    )
+
+
+def test_the_unknown_user_is_there_where_nobody_else_is(spark: SparkSession) -> None:
+    nobody = frame(spark, users.TABLE, [])
+    expect(
+        dim_user.build(nobody, frames.frame(spark, "user_id string", [])),
+        dim_user.TABLE,
+        [("(unknown)", None, None, None, True)],
+    )
 
 
 FIELDS = ("name", "category", "manufacturer", "price")
@@ -80,86 +96,112 @@ def test_a_precedence_that_names_nothing_is_refused(
 def test_each_field_comes_from_the_most_trusted_source_that_has_it_and_currency_goes_with_price(
     spark: SparkSession,
 ) -> None:
+    csv = {"category": "tools", "manufacturer": "ACME", "currency": "EUR"}
     silver = frame(
         spark,
         products.TABLE,
         [
             {"sku": "A", "source": "api", "name": "Anvil", "price": None, "currency": "USD"},
-            {
-                "sku": "A",
-                "source": "csv",
-                "name": "anvil, old",
-                "category": "tools",
-                "manufacturer": "ACME",
-                "price": 9,
-                "currency": "EUR",
-            },
+            {"sku": "A", "source": "csv", "name": "anvil, old", "price": 9, **csv},
             {"sku": "B", "source": "api", "name": "Bolt", "price": 1, "currency": None},
             {"sku": "B", "source": "csv", "name": "b", "price": 2, "currency": "EUR"},
+            {"sku": "C", "source": "gone", "name": "from a source no longer configured", "price": 3},
             {"sku": "D", "source": "api", "name": "", "price": 4},
             {"sku": "D", "source": "csv", "name": "Drill"},
-            {"sku": "C", "source": "gone", "name": "from a source no longer configured", "price": 3, "currency": "EUR"},
+            {"sku": "E", "source": "api", "name": "Else", "manufacturer": "M", "price": "0.0001", "currency": "USD"},
+            {"sku": "E", "source": "csv", "name": "else", "price": "99999999999999.9999", **csv},
+            {"sku": "F", "source": "api", "name": ""},
         ],
     )
     trust = {field: ["api", "csv"] for field in FIELDS} | {"manufacturer": ["csv", "api"]}
-    found = {r["sku"]: tuple(r)[1:] for r in dim_product.catalogue(silver, trust).collect()}
-    assert {sku: found[sku] for sku in "ABD"} == {
-        "A": ("Anvil", "tools", "ACME", D("9.0000"), "EUR"),
-        "B": ("Bolt", None, None, D("1.0000"), None),
-        "D": ("Drill", None, None, D("4.0000"), None),
-    }
-    assert found["C"][:4] == ("from a source no longer configured", None, None, D("3.0000"))
+    expect(
+        dim_product.catalogue(silver, trust),
+        CATALOGUE,
+        [
+            ("A", "Anvil", "tools", "ACME", 9, "EUR"),
+            ("B", "Bolt", None, None, 1, None),
+            ("C", "from a source no longer configured", None, None, 3, None),
+            ("D", "Drill", None, None, 4, None),
+            ("E", "Else", "tools", "ACME", "0.0001", "USD"),
+            ("F", "", None, None, None, None),
+        ],
+    )
+
+
+def test_a_field_with_an_order_of_its_own_takes_its_currency_from_there(spark: SparkSession) -> None:
+    silver = frame(
+        spark,
+        products.TABLE,
+        [
+            {"sku": "A", "source": "api", "name": "Anvil", "price": 1, "currency": "USD"},
+            {"sku": "A", "source": "csv", "name": "anvil", "price": 2, "currency": "EUR"},
+            {"sku": "B", "source": "api", "price": 3, "currency": "USD"},
+            {"sku": "B", "source": "csv", "name": "b", "price": None, "currency": "EUR"},
+        ],
+    )
+    trust = {field: ["api", "csv"] for field in FIELDS} | {"price": ["csv", "api"]}
+    expect(
+        dim_product.catalogue(silver, trust),
+        CATALOGUE,
+        [("A", "Anvil", None, None, 2, "EUR"), ("B", "b", None, None, 3, "USD")],
+    )
 
 
 def test_products_are_catalogued_inferred_or_unknown(spark: SparkSession) -> None:
-    catalogued = spark.createDataFrame(
-        [("A", "Anvil", "tools", "ACME", D(9), "EUR"), ("(unknown)", "x", None, None, None, None)],
-        "sku string, name string, category string, manufacturer string, price decimal(18,4), price_currency string",
+    catalogued = frames.frame(
+        spark,
+        CATALOGUE,
+        [
+            ("A", "Anvil", "tools", "ACME", 9, "EUR"),
+            ("never sold", None, None, None, None, None),
+            ("(unknown)", "x", None, None, None, None),
+        ],
     )
-    seen = spark.createDataFrame([("A",), ("B",), ("B",), ("(unknown)",)], "sku string")
-    table = dim_product.TABLE
-    assert rows_of(dim_product.build(catalogued, seen), table) == [
-        row(table, "(unknown)", None, None, None, None, None, "true"),
-        row(table, "A", "Anvil", "tools", "ACME", "9.0000", "EUR", "false"),
-        row(table, "B", None, None, None, None, None, "true"),
-    ]
+    seen = frames.frame(spark, "sku string", [("A",), ("B",), ("B",), ("(unknown)",)])
+    expect(
+        dim_product.build(catalogued, seen),
+        dim_product.TABLE,
+        [
+            ("(unknown)", None, None, None, None, None, True),
+            ("A", "Anvil", "tools", "ACME", 9, "EUR", False),
+            ("B", None, None, None, None, None, True),
+            ("never sold", None, None, None, None, None, False),
+        ],
+    )
 
 
 def test_an_order_has_one_row_with_its_amount_whatever_its_lines(spark: SparkSession) -> None:
-    lines = [(n, "A", D(1), D(5)) for n in (1, 2, 3)]
-    base = {"currency": "EUR", "channel": "web", "created_at": "2025-01-31 10:00:00", "date": "2025-01-31"}
+    base = {"currency": "EUR", "channel": "web", "created_at": AT, "date": DAY}
+    full = {"user_id": "u1", "amount": 15, "order_source": "Web ", "promo": "X", "warnings": ["rounded"]}
     silver = frame(
         spark,
         orders.TABLE,
         [
-            {
-                "order_id": "o1",
-                "user_id": "u1",
-                "amount": 15,
-                "order_source": "Web ",
-                "promo": "X",
-                "items": lines,
-                "warnings": ["rounded"],
-                **base,
-            },
+            {"order_id": "o1", "items": [(n, "A", 1, 5) for n in (1, 2, 3)], **full, **base},
             {"order_id": "o2", "items": [], **base},
         ],
     )
-    table = dim_order.TABLE
-    assert rows_of(dim_order.build(silver), table) == [
-        row(table, "o1", "u1", "15.0000", "EUR", "Web ", "X", "2025-01-31 10:00:00", ["rounded"], "2025-01-31"),
-        row(table, "o2", "(unknown)", None, "EUR", None, None, "2025-01-31 10:00:00", [], "2025-01-31"),
-    ]
+    expect(
+        dim_order.build(silver),
+        dim_order.TABLE,
+        [
+            ("o1", "u1", 15, "EUR", "Web ", "X", AT, ["rounded"], DAY),
+            ("o2", "(unknown)", None, "EUR", None, None, AT, [], DAY),
+        ],
+    )
 
 
 def test_days_are_described_once_each_and_only_those_that_are_referred_to(spark: SparkSession) -> None:
-    days = ["2024-12-30", "2024-12-30", "2025-02-01", "2025-02-02", "0001-01-01", "9999-12-31"]
-    table = dim_date.TABLE
-    built = dim_date.build(spark.createDataFrame([(date.fromisoformat(d),) for d in days], "date date"))
-    assert rows_of(built, table) == [
-        row(table, "0001-01-01", "1", "1", "1", "1", "1", "1", "0001-01", "false"),
-        row(table, "2024-12-30", "2024", "4", "12", "30", "1", "1", "2024-12", "false"),
-        row(table, "2025-02-01", "2025", "1", "2", "1", "5", "6", "2025-02", "true"),
-        row(table, "2025-02-02", "2025", "1", "2", "2", "5", "7", "2025-02", "true"),
-        row(table, "9999-12-31", "9999", "4", "12", "31", "52", "5", "9999-12", "false"),
-    ]
+    days = ["2024-12-30", "2024-12-30", "2025-02-01", "2025-02-02", "2021-01-03", "0001-01-01", "9999-12-31"]
+    expect(
+        dim_date.build(frames.frame(spark, "date date, other int", [(day, None) for day in days])),
+        dim_date.TABLE,
+        [
+            ("0001-01-01", 1, 1, 1, 1, 1, 1, "0001-01", False),
+            ("2021-01-03", 2021, 1, 1, 3, 53, 7, "2021-01", True),
+            ("2024-12-30", 2024, 4, 12, 30, 1, 1, "2024-12", False),
+            ("2025-02-01", 2025, 1, 2, 1, 5, 6, "2025-02", True),
+            ("2025-02-02", 2025, 1, 2, 2, 5, 7, "2025-02", True),
+            ("9999-12-31", 9999, 4, 12, 31, 52, 5, "9999-12", False),
+        ],
+    )

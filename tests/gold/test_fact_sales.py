@@ -2,108 +2,93 @@
 
 from __future__ import annotations
 
-from decimal import Decimal as D
 from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
-from saleslake.gold.fact_sales import TABLE, build
+from saleslake.gold.fact_sales import TABLE, build, order_lines
 from saleslake.silver import orders, transactions
-from tests.gold_support import AT, DAY, frame, order, row, rows_of, sale
+from tests import frames
+from tests.frames import expect
+from tests.gold_support import AT, DAY, frame, order, sale
+
+PRICES = [
+    ("A", 7, "EUR"),
+    ("U", 7, "USD"),
+    ("N", 7, None),
+    ("P", None, "EUR"),
+    ("X", 99999999999999, "EUR"),
+]
 
 
 def facts(
     spark: SparkSession, some_orders: list[dict[str, Any]], some_sales: list[dict[str, Any]], missing: str = "zero"
 ) -> DataFrame:
-    prices = spark.createDataFrame(
-        [
-            ("A", D(7), "EUR"),
-            ("U", D(7), "USD"),
-            ("N", D(7), None),
-            ("P", None, "EUR"),
-            ("X", D("99999999999999"), "EUR"),
-        ],
-        "sku string, price decimal(18,4), price_currency string",
-    )
-    built = build(
-        frame(spark, orders.TABLE, some_orders), frame(spark, transactions.TABLE, some_sales), prices, missing
-    )
-    wrong = built.where(~F.expr(TABLE.constraints["priced_or_flagged"])).count()
-    assert wrong == 0, "Delta would refuse the table"
-    return built
+    prices = frames.frame(spark, "sku string, price decimal(18,4), price_currency string", PRICES)
+    of_orders = frame(spark, orders.TABLE, some_orders)
+    return build(of_orders, frame(spark, transactions.TABLE, some_sales), prices, missing)
 
 
-def by_key(built: DataFrame) -> dict[tuple[str, str], tuple[Any, ...]]:
-    """(order_id, line_number) to (unit_price, line_amount, is_return, flags)."""
+def line(order_id: str, number: int, unit_price: Any, line_amount: Any, *flags: str, **fields: Any) -> dict[str, Any]:
+    """The row of a line of `order`: two A, no return, unless the fields say otherwise."""
     return {
-        (r["order_id"], r["line_number"]): (r["unit_price"], r["line_amount"], r["is_return"], r["flags"])
-        for r in rows_of(built, TABLE)
-    }
+        "source_system": "orders",
+        "order_id": order_id,
+        "line_number": number,
+        "line_file": "",
+        "user_id": "u1",
+        "sku": "A",
+        "quantity": 2,
+        "unit_price": unit_price,
+        "line_amount": line_amount,
+        "channel": "web",
+        "currency": "EUR",
+        "is_return": False,
+        "flags": flags,
+        "created_at": AT,
+        "date": DAY,
+        "record_id": f"r-{order_id}",
+    } | fields
+
+
+def sold(transaction_id: str, unit_price: Any, line_amount: Any, *flags: str, **fields: Any) -> dict[str, Any]:
+    """The row of `sale`."""
+    usual = {"source_system": "transactions", "user_id": "c1", "channel": "store"}
+    return line(transaction_id, 1, unit_price, line_amount, *flags, **(usual | fields))
 
 
 def test_orders_give_a_row_a_line_and_transactions_a_row_each(spark: SparkSession) -> None:
     built = facts(spark, [order("o1", (1, "A", "2", "5"), (3, "B", "0.5", "0.0001"))], [sale("t1", total_price=9)])
-    assert rows_of(built, TABLE) == [
-        row(
-            TABLE,
-            "orders",
-            "o1",
-            "1",
-            "",
-            "u1",
-            "A",
-            "2.000",
-            "5.0000",
-            "10.0000",
-            "web",
-            "EUR",
-            "false",
-            [],
-            AT,
-            DAY,
-            "r-o1",
-        ),
-        row(
-            TABLE,
-            "orders",
-            "o1",
-            "3",
-            "",
-            "u1",
-            "B",
-            "0.500",
-            "0.0001",
-            "0.0001",
-            "web",
-            "EUR",
-            "false",
-            [],
-            AT,
-            DAY,
-            "r-o1",
-        ),
-        row(
-            TABLE,
-            "transactions",
-            "t1",
-            "1",
-            "",
-            "c1",
-            "A",
-            "2.000",
-            "4.5000",
-            "9.0000",
-            "store",
-            "EUR",
-            "false",
-            [],
-            AT,
-            DAY,
-            "r-t1",
-        ),
+    expect(
+        built,
+        TABLE,
+        [
+            ("orders", "o1", 1, "", "u1", "A", "2.000", 5, 10, "web", "EUR", False, [], AT, DAY, "r-o1"),
+            ("orders", "o1", 3, "", "u1", "B", "0.5", "0.0001", "0.0001", "web", "EUR", False, [], AT, DAY, "r-o1"),
+            ("transactions", "t1", 1, "", "c1", "A", 2, "4.5", 9, "store", "EUR", False, [], AT, DAY, "r-t1"),
+        ],
+    )
+
+
+def test_the_lines_of_orders_keep_their_numbers_and_an_order_without_lines_has_none(spark: SparkSession) -> None:
+    some = [
+        order("o1", (1, "A", "2", "5"), (3, "B", "-0.125", None), currency="USD", amount=None),
+        order("empty"),
+        order("o2", (1, "A", "2", "5"), (2, "A", "2", "5"), user_id=None, channel="unknown"),
     ]
+    expect(
+        order_lines(frame(spark, orders.TABLE, some)),
+        "source_system string, order_id string, line_file string, user_id string, channel string, currency string, "
+        "created_at timestamp, date date, record_id string, line_number int, sku string, quantity decimal(18,3), "
+        "given_price decimal(18,4)",
+        [
+            ("orders", "o1", "", "u1", "web", "USD", AT, DAY, "r-o1", 1, "A", 2, 5),
+            ("orders", "o1", "", "u1", "web", "USD", AT, DAY, "r-o1", 3, "B", "-0.125", None),
+            ("orders", "o2", "", "(unknown)", "unknown", "EUR", AT, DAY, "r-o2", 1, "A", 2, 5),
+            ("orders", "o2", "", "(unknown)", "unknown", "EUR", AT, DAY, "r-o2", 2, "A", 2, 5),
+        ],
+    )
 
 
 def test_an_order_without_lines_has_no_row_and_the_unknown_member_stands_for_nobody(spark: SparkSession) -> None:
@@ -112,90 +97,103 @@ def test_an_order_without_lines_has_no_row_and_the_unknown_member_stands_for_nob
         [order("o1"), order("o2", (1, "A", "1", "1"), user_id=None)],
         [sale("t1", customer_id=None, product_id=None, total_price=1)],
     )
-    assert [(r["order_id"], r["user_id"], r["sku"]) for r in rows_of(built, TABLE)] == [
-        ("o2", "(unknown)", "A"),
-        ("t1", "(unknown)", "(unknown)"),
-    ]
+    expect(
+        built,
+        TABLE,
+        [
+            line("o2", 1, 1, 1, user_id="(unknown)", quantity=1),
+            sold("t1", "0.5", 1, user_id="(unknown)", sku="(unknown)"),
+        ],
+    )
 
 
 ITEMS = order("o1", *[(n, sku, "2", None) for n, sku in enumerate("AUNPZ", 1)])
 
 
 def test_a_line_without_a_price_is_zero_and_flagged(spark: SparkSession) -> None:
-    assert by_key(facts(spark, [ITEMS], [])) == {
-        ("o1", str(n)): ("0.0000", "0.0000", "false", ["price_missing"]) for n in range(1, 6)
-    }
+    expect(
+        facts(spark, [ITEMS], []),
+        TABLE,
+        [line("o1", n, 0, 0, "price_missing", sku="AUNPZ"[n - 1]) for n in range(1, 6)],
+    )
 
 
 def test_or_takes_the_catalogue_price_where_its_currency_fits(spark: SparkSession) -> None:
-    found = by_key(facts(spark, [ITEMS, order("o2", (1, "A", "2", "5"), (2, "X", "2", None))], [], "catalogue"))
-    catalogue, missing = (
-        ("7.0000", "14.0000", "false", ["catalogue_price"]),
-        ("0.0000", "0.0000", "false", ["price_missing"]),
+    expect(
+        facts(spark, [ITEMS, order("o2", (1, "A", "2", "5"), (2, "X", "2", None))], [], "catalogue"),
+        TABLE,
+        [
+            line("o1", 1, 7, 14, "catalogue_price"),
+            line("o1", 2, 0, 0, "price_missing", sku="U"),
+            line("o1", 3, 7, 14, "catalogue_price", sku="N"),
+            line("o1", 4, 0, 0, "price_missing", sku="P"),
+            line("o1", 5, 0, 0, "price_missing", sku="Z"),
+            line("o2", 1, 5, 10),
+            line("o2", 2, 0, 0, "price_missing", sku="X"),
+        ],
     )
-    assert found == {
-        ("o1", "1"): catalogue,
-        ("o1", "2"): missing,
-        ("o1", "3"): catalogue,
-        ("o1", "4"): missing,
-        ("o1", "5"): missing,
-        ("o2", "1"): ("5.0000", "10.0000", "false", []),
-        ("o2", "2"): missing,
-    }
 
 
 def test_a_sale_takes_its_total_then_unit_price_then_base_price_then_none(spark: SparkSession) -> None:
-    cases: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
-        "total": ({"total_price": 10, "unit_price": 6}, ("6.0000", "10.0000", "false", [])),
-        "total only": ({"total_price": 10, "quantity": 3}, ("3.3333", "10.0000", "false", [])),
-        "half up": ({"total_price": "0.0001"}, ("0.0001", "0.0001", "false", [])),
-        "unit price": ({"unit_price": "0.3333", "quantity": "0.5"}, ("0.3333", "0.1667", "false", [])),
-        "base price": ({}, ("7.0000", "14.0000", "false", ["base_price"])),
-        "base of no currency": ({"product_id": "N"}, ("7.0000", "14.0000", "false", ["base_price"])),
-        "other currency": ({"product_id": "U"}, (None, None, "false", ["unpriced"])),
-        "priceless": ({"product_id": "P"}, (None, None, "false", ["unpriced"])),
-        "not catalogued": ({"product_id": "Z"}, (None, None, "false", ["unpriced"])),
-        "no product": ({"product_id": None}, (None, None, "false", ["unpriced"])),
-        "base too large": ({"product_id": "X"}, (None, None, "false", ["unpriced"])),
-        "zero total": ({"total_price": 0}, ("0.0000", "0.0000", "false", [])),
-    }
-    found = by_key(facts(spark, [], [sale(name, **fields) for name, (fields, _) in cases.items()]))
-    assert {name: found[name, "1"] for name in cases} == {name: expected for name, (_, expected) in cases.items()}
+    sales = [
+        sale("total", total_price=10, unit_price=6),
+        sale("total only", total_price=10, quantity=3),
+        sale("half up", total_price="0.0001"),
+        sale("unit price", unit_price="0.3333", quantity="0.5"),
+        sale("base price"),
+        sale("base of no currency", product_id="N"),
+        sale("other currency", product_id="U"),
+        sale("priceless", product_id="P"),
+        sale("not catalogued", product_id="Z"),
+        sale("no product", product_id=None),
+        sale("base too large", product_id="X"),
+        sale("zero total", total_price=0),
+    ]
+    expect(
+        facts(spark, [], sales),
+        TABLE,
+        [
+            sold("total", 6, 10),
+            sold("total only", "3.3333", 10, quantity=3),
+            sold("half up", "0.0001", "0.0001"),
+            sold("unit price", "0.3333", "0.1667", quantity="0.5"),
+            sold("base price", 7, 14, "base_price"),
+            sold("base of no currency", 7, 14, "base_price", sku="N"),
+            sold("other currency", None, None, "unpriced", sku="U"),
+            sold("priceless", None, None, "unpriced", sku="P"),
+            sold("not catalogued", None, None, "unpriced", sku="Z"),
+            sold("no product", None, None, "unpriced", sku="(unknown)"),
+            sold("base too large", None, None, "unpriced", sku="X"),
+            sold("zero total", 0, 0),
+        ],
+    )
 
 
 def test_returns_are_told_by_quantity_price_or_total(spark: SparkSession) -> None:
-    built = facts(
-        spark,
+    lines = [(1, "A", "-2", "5"), (2, "A", "0", "5"), (3, "A", "2", "-5"), (4, "A", "-1", None), (5, "A", "2", "0")]
+    sales = [
+        sale("total", total_price=-1),
+        sale("unit", unit_price=-1),
+        sale("quantity", quantity=-2, total_price=-10),
+        sale("none", quantity=0, total_price=5),
+        sale("sold", total_price=1),
+    ]
+    expect(
+        facts(spark, [order("o1", *lines)], sales),
+        TABLE,
         [
-            order(
-                "o1",
-                (1, "A", "-2", "5"),
-                (2, "A", "0", "5"),
-                (3, "A", "2", "-5"),
-                (4, "A", "-1", None),
-                (5, "A", "2", "0"),
-            )
-        ],
-        [
-            sale("total", total_price=-1),
-            sale("unit", unit_price=-1),
-            sale("quantity", quantity=-2, total_price=-10),
-            sale("none", quantity=0, total_price=5),
-            sale("sold", total_price=1),
+            line("o1", 1, 5, -10, quantity=-2, is_return=True),
+            line("o1", 2, 5, 0, quantity=0, is_return=True),
+            line("o1", 3, -5, -10, is_return=True),
+            line("o1", 4, 0, 0, "price_missing", quantity=-1, is_return=True),
+            line("o1", 5, 0, 0),
+            sold("total", "-0.5", -1, is_return=True),
+            sold("unit", -1, -2, is_return=True),
+            sold("quantity", 5, -10, quantity=-2, is_return=True),
+            sold("none", None, 5, quantity=0, is_return=True),
+            sold("sold", "0.5", 1),
         ],
     )
-    assert {key: (amount, is_return) for key, (_, amount, is_return, _) in by_key(built).items()} == {
-        ("o1", "1"): ("-10.0000", "true"),
-        ("o1", "2"): ("0.0000", "true"),
-        ("o1", "3"): ("-10.0000", "true"),
-        ("o1", "4"): ("0.0000", "true"),
-        ("o1", "5"): ("0.0000", "false"),
-        ("total", "1"): ("-1.0000", "true"),
-        ("unit", "1"): ("-2.0000", "true"),
-        ("quantity", "1"): ("-10.0000", "true"),
-        ("none", "1"): ("5.0000", "true"),
-        ("sold", "1"): ("1.0000", "false"),
-    }
 
 
 @pytest.mark.parametrize("missing", ["zero", "catalogue"])
@@ -206,27 +204,37 @@ def test_an_amount_beyond_money_is_out_of_revenue_and_flagged(missing: str, spar
         [sale("t1", quantity=1000000, unit_price=1000000000)],
         missing,
     )
-    assert by_key(built) == {
-        ("o1", "1"): ("1000000000.0000", None, "false", ["unpriced"]),
-        ("o1", "2"): ("1.0000", "1.0000", "false", []),
-        ("t1", "1"): ("1000000000.0000", None, "false", ["unpriced"]),
-    }
+    expect(
+        built,
+        TABLE,
+        [
+            line("o1", 1, 1000000000, None, "unpriced", quantity=1000000),
+            line("o1", 2, 1, 1, quantity=1),
+            sold("t1", 1000000000, None, "unpriced", quantity=1000000),
+        ],
+    )
 
 
 def test_sales_keyed_by_line_are_told_apart_by_file_and_line(spark: SparkSession) -> None:
     places = [("a.csv", 2), ("a.csv", 3), ("b.csv", 2)]
-    built = facts(
-        spark, [], [sale("t1", keyed_by_line=True, file=file, ordinal=n, total_price=1) for file, n in places]
+    sales = [sale("t1", keyed_by_line=True, file=file, ordinal=n, total_price=1) for file, n in places]
+    expect(
+        facts(spark, [], sales),
+        TABLE,
+        [
+            sold("t1", "0.5", 1, line_file="a.csv", line_number=2),
+            sold("t1", "0.5", 1, line_file="a.csv", line_number=3),
+            sold("t1", "0.5", 1, line_file="b.csv", line_number=2),
+        ],
     )
-    assert [(r["order_id"], r["line_file"], int(r["line_number"])) for r in rows_of(built, TABLE)] == [
-        ("t1", "a.csv", 2),
-        ("t1", "b.csv", 2),
-        ("t1", "a.csv", 3),
-    ]
 
 
 def test_the_order_amount_is_never_multiplied_by_its_lines(spark: SparkSession) -> None:
-    one = rows_of(facts(spark, [order("o1", (1, "A", "1", "10"), amount=10)], []), TABLE)
-    many = rows_of(facts(spark, [order("o1", *[(n, "A", "1", "1") for n in range(1, 11)], amount=10)], []), TABLE)
+    one = order("one line", (1, "A", "1", "10"), amount=10)
+    ten = order("ten lines", *[(n, "A", "1", "1") for n in range(1, 11)], amount=10)
     assert "amount" not in TABLE.column_names
-    assert sum(D(r["line_amount"]) for r in one) == sum(D(r["line_amount"]) for r in many) == 10
+    expect(
+        facts(spark, [one, ten], []),
+        TABLE,
+        [line("one line", 1, 10, 10, quantity=1), *[line("ten lines", n, 1, 1, quantity=1) for n in range(1, 11)]],
+    )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,15 @@ import pytest
 from saleslake.accounting import verify
 from saleslake.generate import generate
 from saleslake.ingest.window import Window
+from saleslake.lake import Lake
 from saleslake.pipeline import Batch
 from tests.chaos.harness import contents
-from tests.jobs.test_processes import CONFIG, ROOT, Make, command
+from tests.jobs.shop import CONFIG
+from tests.processes import ROOT, Done, Processes
 from tools.pyfiles import build
 from tools.spark_cluster import SparkCluster
+
+pytestmark = pytest.mark.deep
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +33,16 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def submit(cluster: SparkCluster, package: Path, job: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    own = ("--master", cluster.url, "--py-files", str(package), "--conf", "spark.driver.host=127.0.0.1")
-    return command("spark-submit", *own, "--executor-memory", "1g", str(job), *arguments, SPARK_LOCAL_IP="127.0.0.1")
+@pytest.fixture
+def submit(cluster: SparkCluster, package: Path, processes: Processes) -> Callable[..., Done]:
+    """Runs a job on the cluster."""
+    given = ("--master", cluster.url, "--py-files", str(package), "--conf", "spark.driver.host=127.0.0.1")
+    command = ("spark-submit", *given, "--executor-memory", "1g")
+    return lambda job, *arguments: processes.run(*command, str(job), *arguments, SPARK_LOCAL_IP="127.0.0.1")
 
 
 def test_the_jobs_give_the_same_tables_on_a_cluster(
-    cluster: SparkCluster, package: Path, make_lake: Make, tmp_path: Path
+    cluster: SparkCluster, submit: Callable[..., Done], make_lake: Callable[[str], Lake], tmp_path: Path
 ) -> None:
     made = tmp_path / "in"
     generate(120, 11, made, days=4, defects=0.1)
@@ -46,7 +52,7 @@ def test_the_jobs_give_the_same_tables_on_a_cluster(
     lake = make_lake(text)
     for job in ("land_files", "silver", "gold"):
         before = cluster.applications()
-        done = submit(cluster, package, ROOT / "jobs" / f"{job}.py", "--config", str(lake.settings.config_file))
+        done = submit(ROOT / "jobs" / f"{job}.py", "--config", str(lake.settings.config_file))
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         # The work was done by executors of both workers, not by the driver.
         assert cluster.applications() - before == 2
@@ -59,9 +65,9 @@ def test_the_jobs_give_the_same_tables_on_a_cluster(
     assert contents(here) == on_cluster
 
 
-def test_the_package_comes_from_the_zip(cluster: SparkCluster, package: Path, tmp_path: Path) -> None:
+def test_the_package_comes_from_the_zip(submit: Callable[..., Done], tmp_path: Path) -> None:
     script = tmp_path / "where.py"
     script.write_text("import saleslake\nprint('package:', saleslake.__file__)\n")
-    done = submit(cluster, package, script)
+    done = submit(script)
     assert f"package: {tmp_path}" not in done.stdout
     assert ".zip/saleslake/__init__.py" in done.stdout, done.stdout + done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deltalake import write_deltalake
@@ -34,7 +34,7 @@ path = "u.csv"
 entity = "orders"
 format = "events"
 """
-BEGAN = datetime(2024, 5, 1, 10, tzinfo=timezone.utc)
+BEGAN = datetime(2024, 5, 1, 10, tzinfo=UTC)
 Make = Callable[[str], Settings]
 
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from saleslake.config import PROJECT_ROOT
-from tools.prometheus_stack import program
 
 CONF = PROJECT_ROOT / "conf"
 RULES = CONF / "prometheus" / "rules" / "saleslake.yml"
 TESTS = RULES.with_name("saleslake_test.yml")
 
+Programs = Callable[[str], Path]
 
-def _run(name: str, *arguments: str | Path) -> str:
-    done = subprocess.run([program(name), *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+
+def _run(program: Path, *arguments: str | Path) -> tuple[int, str]:
+    """Exit code, and what it said."""
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
 def _alerts() -> dict[str, dict[str, Any]]:
@@ -27,18 +29,25 @@ def _alerts() -> dict[str, dict[str, Any]]:
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 
-def test_prometheus_takes_its_configuration_and_the_rules() -> None:
-    said = _run("promtool", "check", "config", CONF / "prometheus" / "prometheus.yml")
+def test_prometheus_takes_its_configuration_and_the_rules(prometheus_programs: Programs) -> None:
+    promtool = prometheus_programs("promtool")
+    code, said = _run(promtool, "check", "config", CONF / "prometheus" / "prometheus.yml")
+    assert code == 0, said
     assert f"SUCCESS: {len(_alerts())} rules found" in said
-    _run("promtool", "check", "rules", "--lint-fatal", RULES)
+    code, said = _run(promtool, "check", "rules", "--lint-fatal", RULES)
+    assert code == 0, said
 
 
-def test_alertmanager_takes_its_configuration() -> None:
-    assert "2 receivers" in _run("amtool", "check-config", CONF / "alertmanager" / "alertmanager.yml")
+def test_alertmanager_takes_its_configuration(prometheus_programs: Programs) -> None:
+    code, said = _run(prometheus_programs("amtool"), "check-config", CONF / "alertmanager" / "alertmanager.yml")
+    assert code == 0, said
+    assert "2 receivers" in said
 
 
-def test_the_rules_pass_their_tests() -> None:
-    assert "SUCCESS" in _run("promtool", "test", "rules", TESTS)
+def test_the_rules_pass_their_tests(prometheus_programs: Programs) -> None:
+    code, said = _run(prometheus_programs("promtool"), "test", "rules", TESTS)
+    assert code == 0, said
+    assert "SUCCESS" in said
 
 
 def test_every_alert_is_shown_to_fire_and_not_to_fire() -> None:
@@ -49,16 +58,16 @@ def test_every_alert_is_shown_to_fire_and_not_to_fire() -> None:
     assert fires == {alert: {True, False} for alert in _alerts()}
 
 
-def test_a_rule_that_is_broken_fails_its_test(tmp_path: Path) -> None:
+def test_a_rule_that_is_broken_fails_its_test(prometheus_programs: Programs, tmp_path: Path) -> None:
     broken = RULES.read_text(encoding="utf-8").replace("> 86400", "> 864000")
     assert broken != RULES.read_text(encoding="utf-8")
     (tmp_path / RULES.name).write_text(broken, encoding="utf-8")
-    (tmp_path / TESTS.name).write_text(TESTS.read_text(encoding="utf-8"), encoding="utf-8")
-    done = subprocess.run(
-        [program("promtool"), "test", "rules", tmp_path / TESTS.name], capture_output=True, text=True, check=False
-    )
-    assert done.returncode != 0
-    assert "SaleslakeTableNotVerified" in done.stdout + done.stderr
+    tests = yaml.safe_load(TESTS.read_text(encoding="utf-8"))
+    tests["tests"] = [test for test in tests["tests"] if test["name"].startswith("SaleslakeTableNotVerified")]
+    (tmp_path / TESTS.name).write_text(yaml.safe_dump(tests), encoding="utf-8")
+    code, said = _run(prometheus_programs("promtool"), "test", "rules", tmp_path / TESTS.name)
+    assert code != 0
+    assert "SaleslakeTableNotVerified" in said
 
 
 def test_every_alert_says_what_to_do_and_how_bad_it_is() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,11 +27,11 @@ from tools.prometheus_stack import Pushgateway
 
 Make = Callable[[str], Settings]
 SOURCES = '[sources.users]\nentity = "users"\nformat = "csv"\npath = "u.csv"\n'
-BEGAN = datetime(2024, 5, 1, 10, tzinfo=timezone.utc)
+BEGAN = datetime(2024, 5, 1, 10, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def gateway() -> Iterator[str]:
+def gateway(prometheus_programs: Callable[[str], Path]) -> Iterator[str]:
     with Pushgateway() as running:
         yield running.url
 
@@ -120,7 +120,7 @@ def test_a_proof_is_remembered_for_the_tables_it_found_sound(make_settings: Make
     for name in ("bronze.users", "gold.dim_user", "gold.dim_product"):
         _table(lake, name)
     since = "table_unverified_since_timestamp_seconds['{}', 'proven']"
-    began = datetime.now(timezone.utc).timestamp()
+    began = datetime.now(UTC).timestamp()
 
     push.after_verify(lake, Proof([SourceProof("users")], {"gold.dim_user": [], "gold.dim_product": ["insert {}"]}))
     first = _held(gateway)
@@ -155,7 +155,7 @@ def test_a_table_made_anew_is_unproven_again(make_settings: Make) -> None:
     lake = _lake(make_settings, "")
     proof = Proof([], {})
     verified.note(lake, proof)
-    assert verified.read(lake).tables["bronze.users"] < datetime.now(timezone.utc)
+    assert verified.read(lake).tables["bronze.users"] < datetime.now(UTC)
     time.sleep(0.01)
     _table(lake, "bronze.users")
     found = {

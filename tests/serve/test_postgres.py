@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import signal
 import threading
 from typing import Any
 
@@ -16,6 +14,7 @@ from saleslake.lake import Lake
 from saleslake.serve import postgres
 from saleslake.serve.duck import connect
 from saleslake.serve.tables import SERVED
+from tests.processes import Processes
 from tests.serve.conftest import House
 from tests.stream_support import order
 
@@ -121,19 +120,17 @@ def test_readers_see_the_old_or_the_new(house: House, database: str, monkeypatch
     assert set(during) <= {before, after}
 
 
-def test_killed_before_its_commit_it_leaves_what_was_there(house: House, database: str) -> None:
+def test_killed_before_its_commit_it_leaves_what_was_there(house: House, database: str, processes: Processes) -> None:
     postgres.publish(house.lake, database, "gold")
     count = "select count(*) from gold.fact_sales"
     before = _ask(database, count)
     house.sell("2.jsonl", order("N1", "2024-05-02T10:00:00Z"))
     house.refresh()
-    command = [sys.executable, "-m", "saleslake", "publish", "--config", str(house.root / "saleslake.toml")]
-    environment = os.environ | {"SALESLAKE_POSTGRES_DSN": database, "SALESLAKE_KILL_AT": "before_publish_commit"}
-    killed = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert killed.returncode == -9
+    command = ("saleslake", "publish", "--config", str(house.root / "saleslake.toml"))
+    killed = processes.run(*command, SALESLAKE_POSTGRES_DSN=database, SALESLAKE_KILL_AT="before_publish_commit")
+    assert killed.returncode == -signal.SIGKILL
     assert _ask(database, count) == before
-    environment.pop("SALESLAKE_KILL_AT")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = processes.run(*command, SALESLAKE_POSTGRES_DSN=database)
     assert done.returncode == 0, done.stderr
     assert "gold.fact_sales: 1 rows written, 0 deleted (1 dates compared)" in done.stdout
     _is_gold(database, house.lake)

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from pyspark.sql import SparkSession
 
-from saleslake.config import DEFAULT_CONFIG, PROJECT_ROOT
-from saleslake.entry import open_settings
+from saleslake.config import PROJECT_ROOT
 from saleslake.errors import ConfigError
-from saleslake.ingest.window import Window
 from saleslake.lake import Lake
-from saleslake.mock_api import MockApi
-from saleslake.pipeline import Batch
 from saleslake.serve import postgres
 from saleslake.serve.query import run_query
 from saleslake.serve.questions import asked, questions
 from saleslake.serve.tables import SERVED
+from tests.lakes import Sample
 
 SAMPLE = PROJECT_ROOT / "sample_data"
-
-
-@pytest.fixture(scope="module")
-def sample(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    """What `make run` makes of the sample."""
-    with (
-        MockApi(SAMPLE / "api_orders.json", SAMPLE / "api_products.json") as api,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("SALESLAKE__PATHS__DATA", str(tmp_path_factory.mktemp("sample")))
-        for name in ("orders", "products"):
-            patch.setenv(f"SALESLAKE__SOURCES__{name.upper()}_API__API__URL", f"{api.url}/{name}")
-        lake = Lake(open_settings(str(DEFAULT_CONFIG)), spark)
-        Batch(lake).run(Window())
-        yield lake
 
 
 def _told(lake: Lake) -> str:
@@ -49,19 +29,20 @@ def _told(lake: Lake) -> str:
     return "\n".join(lines)
 
 
-def test_the_readme_gives_the_answers(sample: Lake) -> None:
+def test_the_readme_gives_the_answers(sample: Sample) -> None:
     readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
-    told = _told(sample)
+    told = _told(sample.lake())
     assert f"```\n{told}\n```" in readme, told
 
 
-def test_postgres_gives_the_same_answers(sample: Lake, database: str) -> None:
-    postgres.publish(sample, database, "gold")
+def test_postgres_gives_the_same_answers(sample: Sample, database: str) -> None:
+    lake = sample.lake()
+    postgres.publish(lake, database, "gold")
     with psycopg.connect(database) as connection:
         for name, query in questions().items():
             found = connection.execute(query.encode()).fetchall()
             assert [tuple(map(str, row)) for row in found] == [
-                tuple(map(str, row)) for row in run_query(sample, query)[1]
+                tuple(map(str, row)) for row in run_query(lake, query)[1]
             ], name
             assert found, name
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date, datetime
-from decimal import Decimal as D
+from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import SparkSession
 
 from saleslake.config import Settings
 from saleslake.silver.orders import RULES, TABLE
-from tests.silver_support import LANDED_AT, Case, clean, expected, judged, utc, verdicts
+from tests.frames import expect, expect_columns
+from tests.silver_support import SETTINGS, Case, clean, cleaned_row, cleaned_schema, expect_judgements
 
 SOURCES = """
 [sources.j]
@@ -109,132 +109,141 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def found(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, str], Row]:
-    return verdicts(spark, tmp_path_factory.mktemp("orders"), "orders", SOURCES, CASES)
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}: {case.detail}")
-def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(
-    case: Case, found: dict[tuple[str, str, str], Row]
-) -> None:
-    assert judged(case, found) == expected(case, RULES)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(setting: str, spark: SparkSession, tmp_path: Path) -> None:
+    expect_judgements(spark, tmp_path, "orders", SOURCES, setting, CASES)
 
 
 def test_every_rule_has_a_case() -> None:
     assert {case.rule for case in CASES} == {info.name for info in RULES}
 
 
-def test_a_sound_order_becomes_this_row(spark: SparkSession, make_settings: Callable[[str], Settings]) -> None:
-    settings = make_settings(SOURCE + '[channels]\nweb = "online"\n')
-    raw = order(
-        order_id=" o1 ",
-        currency="eur",
-        amount="12.5",
-        created_at="2025-01-31T23:30:00-01:00",
-        updated_at="2025-02-02 08:00:00",
-        metadata={"source": " Web ", "promo": " SPRING "},
-        items=[{"sku": " A ", "qty": "2", "price": 5}, {"sku": "B", "qty": 0.5, "price": 5.00005}],
-    )
-    (row,) = clean(spark, settings, [raw])
-    content = {
-        name: row[name]
-        for name in TABLE.column_names
-        if name not in ("created_at", "updated_at", "landed_at", "version_time")
-    }
-    assert content == {
-        "order_id": "o1",
-        "user_id": "u1",
-        "amount": D("12.5000"),
-        "currency": "EUR",
-        "order_source": "Web",
-        "channel": "online",
-        "promo": " SPRING ",
-        "date": date(2025, 2, 1),
-        "warnings": ["rounded"],
-        "source": "s",
-        "record_id": "u#1",
-        "content_hash": "h1",
-        "file": "f.txt",
-        "ordinal": 1,
-        "run_id": "run-1",
-        "items": [
-            Row(line_number=1, sku="A", quantity=D("2.000"), unit_price=D("5.0000")),
-            Row(line_number=2, sku="B", quantity=D("0.500"), unit_price=D("5.0001")),
+Make = Callable[[str], Settings]
+CLEANED = cleaned_schema(TABLE)
+
+
+def test_orders_become_these_rows_whether_sound_bare_or_rejected(spark: SparkSession, make_settings: Make) -> None:
+    records = [
+        order(
+            order_id=" o1 ",
+            currency="eur",
+            amount="12.5",
+            created_at="2025-01-31T23:30:00-01:00",
+            updated_at="2025-02-02 08:00:00",
+            metadata={"source": " Web ", "promo": " SPRING "},
+            items=[{"sku": " A ", "qty": "2", "price": 5}, {"sku": "B", "qty": 0.5, "price": 5.00005}],
+        ),
+        order(without=("user_id", "amount", "metadata"), items=[{"sku": "A", "qty": 2}]),
+        order(created_at="soon", currency=None, metadata={"source": "Fax"}),
+        '{"order_id": "o1", "amount": 1',
+    ]
+    first, bare, rejected, unreadable = (cleaned_row(n, raw) for n, raw in enumerate(records, 1))
+    created, updated = "2025-02-01 00:30:00", "2025-02-02 08:00:00"
+    sound = {"order_id": "o1", "key": "o1", "user_id": "u1", "currency": "EUR"}
+    at_ten = {"created_at": "2025-01-31 10:00:00", "version_time": "2025-01-31 10:00:00", "date": "2025-01-31"}
+    expect(
+        clean(spark, make_settings(SOURCE + '[channels]\nweb = "online"\n'), records),
+        CLEANED,
+        [
+            first
+            | sound
+            | {"amount": "12.5", "order_source": "Web", "channel": "online", "promo": " SPRING "}
+            | {"created_at": created, "updated_at": updated, "version_time": updated, "date": "2025-02-01"}
+            | {"items": [(1, "A", 2, 5), (2, "B", "0.5", "5.0001")], "warnings": ["rounded"]},
+            bare
+            | sound
+            | at_ten
+            | {"user_id": None, "channel": "unknown", "items": [(1, "A", 2, None)]}
+            | {"warnings": ["amount_missing", "user_missing"]},
+            rejected
+            | sound
+            | {"amount": 10, "currency": None, "order_source": "Fax", "channel": "Fax", "items": [(1, "A", 2, 5)]}
+            | {"reasons": ["created_at_unreadable", "currency_unreadable"]}
+            | {"details": ["created_at: 'soon' cannot be read", "currency: missing"]},
+            unreadable
+            | {"channel": "unknown", "items": [], "reasons": ["unreadable"], "details": ["record: json_invalid"]},
         ],
-    }
-    assert utc(row["created_at"]) == datetime(2025, 2, 1, 0, 30)
-    assert utc(row["updated_at"]) == utc(row["version_time"]) == datetime(2025, 2, 2, 8)
-    assert utc(row["landed_at"]) == LANDED_AT.replace(tzinfo=None)
-    assert (row["key"], row["reasons"]) == ("o1", [])
+    )
 
 
 def test_the_version_time_is_updated_at_else_created_at_or_the_column_that_is_set(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
+    spark: SparkSession, make_settings: Make
 ) -> None:
     records = [order(updated_at="2025-02-02T00:00:00Z"), order(), order(updated_at=" ")]
-    usual = [utc(row["version_time"]) for row in clean(spark, make_settings(SOURCE), records)]
+    created = "2025-01-31 10:00:00"
+    usual = clean(spark, make_settings(SOURCE), records)
+    expect_columns(usual, CLEANED, "ordinal version_time", [(1, "2025-02-02"), (2, created), (3, created)])
     by_creation = clean(spark, make_settings(SOURCE + 'version = "created_at"\n'), records)
-    created = datetime(2025, 1, 31, 10)
-    assert usual == [datetime(2025, 2, 2), created, created]
-    assert [utc(row["version_time"]) for row in by_creation] == [created] * 3
+    expect_columns(by_creation, CLEANED, "ordinal version_time", [(n, created) for n in (1, 2, 3)])
 
 
 def test_line_invalid_as_warning_keeps_the_other_lines_under_their_own_numbers(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
+    spark: SparkSession, make_settings: Make
 ) -> None:
     settings = make_settings(SOURCE + '[rules.orders]\nline_invalid = "warn"\n')
-    some, none = clean(
-        spark,
-        settings,
-        [order(items=["x", LINE, {"sku": "B"}, LINE | {"sku": "C"}], amount=20), order(items=[7], amount=0)],
+    some = order(items=["x", LINE, {"sku": "B"}, LINE | {"sku": "C"}], amount=20)
+    expect_columns(
+        clean(spark, settings, [some, order(items=[7], amount=0)]),
+        CLEANED,
+        "ordinal items reasons warnings",
+        [
+            (1, [(2, "A", 2, 5), (4, "C", 2, 5)], [], ["line_invalid"]),
+            (2, [], ["items_empty"], ["line_invalid"]),
+        ],
     )
-    assert [(line.line_number, line.sku) for line in some["items"]] == [(2, "A"), (4, "C")]
-    assert (some["reasons"], some["warnings"]) == ([], ["line_invalid"])
-    assert (none["reasons"], none["warnings"]) == (["items_empty"], ["line_invalid"])
 
 
-def test_items_empty_as_warning_keeps_the_header(spark: SparkSession, make_settings: Callable[[str], Settings]) -> None:
+def test_items_empty_as_warning_keeps_the_header(spark: SparkSession, make_settings: Make) -> None:
     settings = make_settings(SOURCE + '[rules.orders]\nitems_empty = "warn"\n')
-    (row,) = clean(spark, settings, [order(items=[], amount=0)])
-    assert (row["order_id"], row["amount"], row["items"], row["warnings"]) == ("o1", D("0.0000"), [], ["items_empty"])
+    expect_columns(
+        clean(spark, settings, [order(items=[], amount=0)]),
+        CLEANED,
+        "ordinal order_id amount items reasons warnings",
+        [(1, "o1", 0, [], [], ["items_empty"])],
+    )
 
 
-def test_an_unreadable_price_as_warning_counts_as_not_given(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
+def test_an_unreadable_price_as_warning_counts_as_not_given(spark: SparkSession, make_settings: Make) -> None:
     settings = make_settings(SOURCE + '[rules.orders]\nprice_unreadable = "warn"\n')
-    (row,) = clean(spark, settings, [order(items=[LINE, {"sku": "B", "qty": 1, "price": "12,50"}])])
-    assert [line.unit_price for line in row["items"]] == [D("5.0000"), None]
+    expect_columns(
+        clean(spark, settings, [order(items=[LINE, {"sku": "B", "qty": 1, "price": "12,50"}])]),
+        CLEANED,
+        "ordinal items reasons warnings",
+        [(1, [(1, "A", 2, 5), (2, "B", 1, None)], [], ["price_unreadable"])],
+    )
 
 
-def test_the_tolerance_is_the_greatest_difference_that_is_no_mismatch(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
-    records = [order(amount=a) for a in (10.005, 9.995, 10.0051, 10.5)]
-    usual = [row["warnings"] for row in clean(spark, make_settings(SOURCE), records)]
-    wider = [
-        row["warnings"] for row in clean(spark, make_settings('[run]\namount_tolerance = "0.5"\n' + SOURCE), records)
-    ]
-    assert usual == [[], [], ["amount_mismatch"], ["amount_mismatch"]]
-    assert wider == [[], [], [], []]
+def test_the_tolerance_is_the_greatest_difference_that_is_no_mismatch(spark: SparkSession, make_settings: Make) -> None:
+    amounts = ["10.005", "9.995", "10.0051", "10.5"]
+    records = [order(amount=float(amount)) for amount in amounts]
+    off = ["amount_mismatch"]
+    expect_columns(
+        clean(spark, make_settings(SOURCE), records),
+        CLEANED,
+        "ordinal amount warnings",
+        [(1, amounts[0], []), (2, amounts[1], []), (3, amounts[2], off), (4, amounts[3], off)],
+    )
+    wider = make_settings('[run]\namount_tolerance = "0.5"\n' + SOURCE)
+    kept: list[tuple[Any, ...]] = [(n, amount, []) for n, amount in enumerate(amounts, 1)]
+    expect_columns(clean(spark, wider, records), CLEANED, "ordinal amount warnings", kept)
 
 
-def test_a_total_beyond_every_decimal_fails_no_batch(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
+def test_a_total_beyond_every_decimal_fails_no_batch(spark: SparkSession, make_settings: Make) -> None:
     huge = {"sku": "A", "qty": 999999999999999, "price": 99999999999999}
     settings = make_settings(SOURCE + '[rules.orders]\namount_mismatch = "error"\n')
-    hostile, sound = clean(spark, settings, [order(items=[huge] * 500), order()])
-    assert hostile["reasons"] == ["amount_mismatch", "number_overflow"]
-    assert sound["reasons"] == []
-
-
-def test_several_broken_rules_are_all_named_and_sorted(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
-    (row,) = clean(
-        spark, make_settings(SOURCE), [order(order_id="", currency="x", items=[], user_id=None, without=("amount",))]
+    expect_columns(
+        clean(spark, settings, [order(items=[huge] * 500), order()]),
+        CLEANED,
+        "ordinal reasons",
+        [(1, ["amount_mismatch", "number_overflow"]), (2, [])],
     )
-    assert row["reasons"] == ["currency_unreadable", "items_empty", "key_missing"]
-    assert row["warnings"] == ["amount_missing", "user_missing"]
+
+
+def test_several_broken_rules_are_all_named_and_sorted(spark: SparkSession, make_settings: Make) -> None:
+    record = order(order_id="", currency="x", items=[], user_id=None, without=("amount",))
+    expect_columns(
+        clean(spark, make_settings(SOURCE), [record]),
+        CLEANED,
+        "ordinal reasons warnings",
+        [(1, ["currency_unreadable", "items_empty", "key_missing"], ["amount_missing", "user_missing"])],
+    )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
-from decimal import Decimal as D
+from pathlib import Path
+from typing import Any
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from saleslake.config import Settings
 from saleslake.silver.transactions import RULES, TABLE
-from tests.silver_support import LANDED_AT, Case, Record, clean, expected, judged, utc, verdicts
+from tests.frames import expect, expect_columns
+from tests.silver_support import SETTINGS, Case, Record, clean, cleaned_row, cleaned_schema, expect_judgements
 
 SOURCES = """
 [sources.c]
@@ -83,115 +84,132 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def found(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, str], Row]:
-    return verdicts(spark, tmp_path_factory.mktemp("transactions"), "transactions", SOURCES, CASES)
-
-
-@pytest.mark.parametrize("each", CASES, ids=lambda each: f"{each.rule}: {each.raw}")
-def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(
-    each: Case, found: dict[tuple[str, str, str], Row]
-) -> None:
-    assert judged(each, found) == expected(each, RULES)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(setting: str, spark: SparkSession, tmp_path: Path) -> None:
+    expect_judgements(spark, tmp_path, "transactions", SOURCES, setting, CASES)
 
 
 def test_every_rule_has_a_case() -> None:
     assert {each.rule for each in CASES} == {info.name for info in RULES}
 
 
-def sold(spark: SparkSession, settings: Settings, *lines: str, header: str = HEADER) -> list[Row]:
+Make = Callable[[str], Settings]
+CLEANED = cleaned_schema(TABLE)
+
+
+def sold(spark: SparkSession, settings: Settings, *lines: str, header: str = HEADER) -> DataFrame:
     return clean(spark, settings, [Record(each, header) for each in lines])
 
 
-def test_a_sound_sale_becomes_this_row(spark: SparkSession, make_settings: Callable[[str], Settings]) -> None:
+def test_sales_become_these_rows_whether_sound_bare_or_rejected(spark: SparkSession, make_settings: Make) -> None:
     settings = make_settings('[channels]\n"In Store" = "store"\n' + SOURCE + 'time_zone = "America/New_York"\n')
-    (row,) = sold(
-        spark,
-        settings,
+    lines = [
         line(transaction_id=" t1 ", sale_date="2025-01-31 21:00:00", sales_channel="in-STORE", total_price=" 10.00005"),
-    )
-    moments = ("sale_date", "landed_at")
-    content = {name: row[name] for name in TABLE.column_names if name not in moments}
-    assert content == {
+        line(customer_id="", product_id="", total_price="", unit_price="", sales_channel=" "),
+        line(transaction_id="", sale_date="never", quantity="two", total_price="1e14", sales_channel="Fax"),
+        'open,"',
+    ]
+    full, bare, rejected, malformed = (cleaned_row(n, Record(each, HEADER)) for n, each in enumerate(lines, 1))
+    sound: dict[str, Any] = {
         "transaction_key": "t1",
         "transaction_id": "t1",
+        "key": "t1",
         "customer_id": "c1",
         "product_id": "p1",
-        "quantity": D("2.000"),
-        "total_price": D("10.0001"),
-        "unit_price": D("5.0000"),
-        "channel": "store",
-        "currency": "EUR",
-        "keyed_by_line": False,
-        "date": date(2025, 2, 1),
-        "warnings": ["rounded"],
-        "source": "s",
-        "record_id": "u#1",
-        "content_hash": "h1",
-        "version_time": None,
-        "file": "f.txt",
-        "ordinal": 1,
-        "run_id": "run-1",
     }
-    assert utc(row["sale_date"]) == datetime(2025, 2, 1, 2)
-    assert utc(row["landed_at"]) == LANDED_AT.replace(tzinfo=None)
+    sound |= {"quantity": 2, "unit_price": 5, "currency": "EUR"}
+    of_all = {"keyed_by_line": False, "version_time": None}
+    expect(
+        sold(spark, settings, *lines),
+        CLEANED,
+        [
+            full
+            | of_all
+            | sound
+            | {"sale_date": "2025-02-01 02:00:00", "date": "2025-02-01", "total_price": "10.0001", "channel": "store"}
+            | {"warnings": ["rounded"]},
+            bare
+            | of_all
+            | sound
+            | {"sale_date": "2025-01-31", "date": "2025-01-31", "unit_price": None, "channel": "unknown"}
+            | {"customer_id": None, "product_id": None, "warnings": ["customer_missing", "product_missing"]},
+            rejected
+            | of_all
+            | {"customer_id": "c1", "product_id": "p1", "unit_price": 5, "currency": "EUR", "channel": "Fax"}
+            | {"reasons": ["key_missing", "number_overflow", "quantity_unreadable", "sale_date_unreadable"]}
+            | {
+                "details": [
+                    "key missing or unreadable",
+                    "sale_date: 'never' cannot be read",
+                    "quantity: 'two' cannot be read",
+                    "a number that does not fit",
+                ]
+            },
+            malformed
+            | of_all
+            | {"channel": "unknown", "reasons": ["unreadable"], "details": ["record: csv_malformed"]},
+        ],
+    )
 
 
-def test_a_day_without_a_time_stays_that_day_in_every_zone(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
-    dates = {}
-    for zone in ("UTC", "Asia/Kolkata", "America/New_York"):
-        (row,) = sold(spark, make_settings(SOURCE + f'time_zone = "{zone}"\n'), line())
-        dates[zone] = (row["date"], utc(row["sale_date"]))
-    assert set(dates.values()) == {(date(2025, 1, 31), datetime(2025, 1, 31))}
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
+def test_a_day_without_a_time_stays_that_day_in_every_zone(zone: str, spark: SparkSession, make_settings: Make) -> None:
+    built = sold(spark, make_settings(SOURCE + f'time_zone = "{zone}"\n'), line())
+    expect_columns(built, CLEANED, "ordinal date sale_date", [(1, "2025-01-31", "2025-01-31 00:00:00")])
 
 
 def test_keyed_by_line_equal_lines_are_separate_sales_with_or_without_an_id(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
+    spark: SparkSession, make_settings: Make
 ) -> None:
     settings = make_settings(SOURCE + 'key = "line"\n')
-    rows = sold(spark, settings, line(), line(), line(transaction_id=""))
-    assert [(r["transaction_key"], r["transaction_id"], r["keyed_by_line"], r["reasons"]) for r in rows] == [
-        ("f.txt#1", "t1", True, []),
-        ("f.txt#2", "t1", True, []),
-        ("f.txt#3", "f.txt#3", True, []),
-    ]
+    expect_columns(
+        sold(spark, settings, line(), line(), line(transaction_id="")),
+        CLEANED,
+        "ordinal transaction_key transaction_id keyed_by_line key reasons",
+        [
+            (1, "f.txt#1", "t1", True, "f.txt#1", []),
+            (2, "f.txt#2", "t1", True, "f.txt#2", []),
+            (3, "f.txt#3", "f.txt#3", True, "f.txt#3", []),
+        ],
+    )
 
 
-def test_an_unreadable_price_as_warning_counts_as_not_given(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
+def test_an_unreadable_price_as_warning_counts_as_not_given(spark: SparkSession, make_settings: Make) -> None:
     settings = make_settings(SOURCE + '[rules.transactions]\nprice_unreadable = "warn"\n')
-    (row,) = sold(spark, settings, line(total_price="n/a"))
-    assert (row["total_price"], row["unit_price"], row["warnings"]) == (None, D("5.0000"), ["price_unreadable"])
+    expect_columns(
+        sold(spark, settings, line(total_price="n/a")),
+        CLEANED,
+        "ordinal total_price unit_price reasons warnings",
+        [(1, None, 5, [], ["price_unreadable"])],
+    )
 
 
 def test_missing_prices_are_no_defect_and_a_missing_channel_is_unknown(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
+    spark: SparkSession, make_settings: Make
 ) -> None:
-    (row,) = sold(
-        spark,
-        make_settings(SOURCE),
-        "t1,c1,p1,2025-01-31,2,EUR",
-        header="transaction_id,customer_id,product_id,sale_date,quantity,currency",
+    header = "transaction_id,customer_id,product_id,sale_date,quantity,currency"
+    expect_columns(
+        sold(spark, make_settings(SOURCE), "t1,c1,p1,2025-01-31,2,EUR", header=header),
+        CLEANED,
+        "ordinal total_price unit_price channel reasons warnings",
+        [(1, None, None, "unknown", [], [])],
     )
-    assert (row["total_price"], row["unit_price"], row["channel"]) == (None, None, "unknown")
-    assert (row["reasons"], row["warnings"]) == ([], [])
 
 
-def test_a_source_overrides_the_severities_of_its_entity(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
+def test_a_source_overrides_the_severities_of_its_entity(spark: SparkSession, make_settings: Make) -> None:
     of_entity = '[rules.transactions]\ncustomer_missing = "error"\nproduct_missing = "error"\n'
     settings = make_settings(SOURCE + 'rules = { customer_missing = "warn" }\n' + of_entity)
-    (row,) = sold(spark, settings, line(customer_id="", product_id=""))
-    assert (row["reasons"], row["warnings"]) == (["product_missing"], ["customer_missing"])
+    expect_columns(
+        sold(spark, settings, line(customer_id="", product_id="")),
+        CLEANED,
+        "ordinal reasons details warnings",
+        [(1, ["product_missing"], ["product_id: missing"], ["customer_missing"])],
+    )
 
 
+@pytest.mark.parametrize(("column", "moment"), [("updated_at", "2025-02-01"), ("sale_date", "2025-01-31")])
 def test_the_version_time_is_the_column_that_is_set(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
+    column: str, moment: str, spark: SparkSession, make_settings: Make
 ) -> None:
-    by_update = sold(spark, make_settings(SOURCE + 'version = "updated_at"\n'), line())
-    by_sale = sold(spark, make_settings(SOURCE + 'version = "sale_date"\n'), line())
-    assert [utc(r["version_time"]) for r in by_update + by_sale] == [datetime(2025, 2, 1), datetime(2025, 1, 31)]
+    built = sold(spark, make_settings(SOURCE + f'version = "{column}"\n'), line())
+    expect_columns(built, CLEANED, "ordinal version_time", [(1, moment)])

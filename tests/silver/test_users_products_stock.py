@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from decimal import Decimal as D
+from pathlib import Path
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from saleslake.config import Settings
 from saleslake.silver import products, stock, users
-from tests.silver_support import Case, Record, clean, expected, judged, utc, verdicts
+from tests.frames import expect, expect_columns
+from tests.silver_support import SETTINGS, Case, Record, clean, cleaned_row, cleaned_schema, expect_judgements
 
 USERS, PRODUCTS, STOCK = (
     "user_id,email,created_at,country,updated_at",
@@ -70,24 +70,15 @@ CASES = {
 }
 RULES = {"users": users.RULES, "products": products.RULES, "stock": stock.RULES}
 VERSIONS = {"users": "updated_at", "products": "updated_at", "stock": "counted_at"}
-Found = dict[str, dict[tuple[str, str, str], Row]]
+Make = Callable[[str], Settings]
 
 
-@pytest.fixture(scope="module")
-def found(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    return {
-        e: verdicts(spark, tmp_path_factory.mktemp(e), e, sources(e, VERSIONS[e]), cases) for e, cases in CASES.items()
-    }
-
-
-@pytest.mark.parametrize(
-    ("entity", "case"),
-    [pytest.param(e, case, id=f"{e} {case.rule}: {case.raw}") for e, cases in CASES.items() for case in cases],
-)
-def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(entity: str, case: Case, found: Found) -> None:
-    if case.rule == "rounded" and entity == "stock":
-        assert found[entity]["usual", "rounded", case.raw]["on_hand"] == D("0.001")
-    assert judged(case, found[entity]) == expected(case, RULES[entity])
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("entity", CASES)
+def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(
+    entity: str, setting: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    expect_judgements(spark, tmp_path, entity, sources(entity, VERSIONS[entity]), setting, CASES[entity])
 
 
 @pytest.mark.parametrize("entity", CASES)
@@ -95,7 +86,7 @@ def test_every_rule_has_a_case(entity: str) -> None:
     assert {case.rule for case in CASES[entity]} == {info.name for info in RULES[entity]}
 
 
-def rows_of(spark: SparkSession, settings: Settings, header: str, *lines: str) -> list[Row]:
+def cleaned(spark: SparkSession, settings: Settings, header: str, *lines: str) -> DataFrame:
     return clean(spark, settings, [Record(line, header) for line in lines])
 
 
@@ -103,65 +94,92 @@ def source(entity: str) -> str:
     return f'[sources.s]\nentity = "{entity}"\nformat = "csv"\npath = "x"\n'
 
 
-def test_a_user_is_trimmed_and_may_lack_everything_but_the_key(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
-    full, bare = rows_of(
-        spark, make_settings(source("users")), USERS, " u1 , a@x.de ,2025-01-01T10:00:00+02:00, DE ,", "u2,, ,,"
+def test_a_user_is_trimmed_and_may_lack_everything_but_the_key(spark: SparkSession, make_settings: Make) -> None:
+    lines = [" u1 , a@x.de ,2025-01-01T10:00:00+02:00, DE ,", "u2,, ,,", ",a@x.de,1/2/3,DE,", "u4,a@x.de"]
+    full, bare, rejected, short = (cleaned_row(n, Record(line, USERS)) for n, line in enumerate(lines, 1))
+    expect(
+        cleaned(spark, make_settings(source("users")), USERS, *lines),
+        cleaned_schema(users.TABLE),
+        [
+            full
+            | {"user_id": "u1", "key": "u1", "email": "a@x.de", "created_at": "2025-01-01 08:00:00", "country": "DE"},
+            bare | {"user_id": "u2", "key": "u2"},
+            rejected
+            | {"email": "a@x.de", "country": "DE", "reasons": ["created_at_unreadable", "key_missing"]}
+            | {"details": ["key missing or unreadable", "created_at: '1/2/3' cannot be read"]},
+            short | {"user_id": "u4", "key": "u4", "email": "a@x.de", "warnings": ["short_fields"]},
+        ],
     )
-    assert [full[c] for c in ("user_id", "email", "country", "version_time", "reasons", "warnings", "key")] == [
-        "u1",
-        "a@x.de",
-        "DE",
-        None,
-        [],
-        [],
-        "u1",
-    ]
-    assert utc(full["created_at"]) == datetime(2025, 1, 1, 8)
-    assert [bare[c] for c in users.TABLE.column_names[:4]] == ["u2", None, None, None]
-    assert bare["reasons"] == []
 
 
-def test_a_product_keeps_its_name_byte_for_byte_and_its_price_half_up(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
-    full, bare = rows_of(
-        spark,
-        make_settings(source("products") + 'version = "updated_at"\n'),
-        PRODUCTS,
+def test_a_product_keeps_its_name_byte_for_byte_and_its_price_half_up(spark: SparkSession, make_settings: Make) -> None:
+    lines = [
         "A,  Anvil ,tools , ACME,9.99995,eur,2025-01-02",
         "B,,,,,euro,2025-01-02",
-    )
-    assert [full[c] for c in products.TABLE.column_names[:7]] == [
-        "A",
-        "  Anvil ",
-        "tools",
-        "ACME",
-        D("10.0000"),
-        "EUR",
-        ["rounded"],
+        "C,Cog,,,1e14,EUR,",
+        "D,Drill,,,-0.00005,,2025-01-02",
+        "E,Egg,,,0,,2025-01-02",
     ]
-    assert utc(full["version_time"]) == datetime(2025, 1, 2)
-    assert [bare[c] for c in products.TABLE.column_names[:7]] == ["B", "", None, None, None, None, ["price_missing"]]
+    full, bare, rejected, negative, gratis = (cleaned_row(n, Record(line, PRODUCTS)) for n, line in enumerate(lines, 1))
+    versioned = {"version_time": "2025-01-02"}
+    expect(
+        cleaned(spark, make_settings(source("products") + 'version = "updated_at"\n'), PRODUCTS, *lines),
+        cleaned_schema(products.TABLE),
+        [
+            full
+            | versioned
+            | {"sku": "A", "key": "A", "name": "  Anvil ", "category": "tools", "manufacturer": "ACME"}
+            | {"price": 10, "currency": "EUR", "warnings": ["rounded"]},
+            bare | versioned | {"sku": "B", "key": "B", "name": "", "warnings": ["price_missing"]},
+            rejected
+            | {"sku": "C", "key": "C", "name": "Cog", "currency": "EUR"}
+            | {"reasons": ["number_overflow", "version_unreadable"]}
+            | {"details": ["price: does not fit", "version column missing or unreadable"]},
+            negative
+            | versioned
+            | {"sku": "D", "key": "D", "name": "Drill", "price": "-0.0001", "warnings": ["negative_price", "rounded"]},
+            gratis | versioned | {"sku": "E", "key": "E", "name": "Egg", "price": 0},
+        ],
+    )
 
 
-def test_the_version_of_a_stock_count_is_when_it_was_counted(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
-    (row,) = rows_of(spark, make_settings(source("stock")), STOCK, "A,1.5,2025-01-31T18:00:00Z")
-    assert (row["product_id"], row["on_hand"], row["warnings"], row["reasons"]) == ("A", D("1.500"), [], [])
-    assert utc(row["counted_at"]) == utc(row["version_time"]) == datetime(2025, 1, 31, 18)
+def test_the_version_of_a_stock_count_is_when_it_was_counted(spark: SparkSession, make_settings: Make) -> None:
+    lines = ["A,1.5,2025-01-31T18:00:00Z", "B,0.0005,2025-01-31", "C,,", "D,-1,2025-01-31", "E,0,2025-01-31"]
+    first, rounded, rejected, negative, none_left = (
+        cleaned_row(n, Record(line, STOCK)) for n, line in enumerate(lines, 1)
+    )
+    evening, day = "2025-01-31 18:00:00", "2025-01-31"
+    expect(
+        cleaned(spark, make_settings(source("stock")), STOCK, *lines),
+        cleaned_schema(stock.TABLE),
+        [
+            first | {"product_id": "A", "key": "A", "on_hand": "1.5", "counted_at": evening, "version_time": evening},
+            rounded
+            | {"product_id": "B", "key": "B", "on_hand": "0.001", "counted_at": day, "version_time": day}
+            | {"warnings": ["rounded"]},
+            rejected
+            | {"product_id": "C", "key": "C", "reasons": ["counted_at_unreadable", "quantity_unreadable"]}
+            | {"details": ["counted_at: '' cannot be read", "on_hand: missing"]},
+            negative
+            | {"product_id": "D", "key": "D", "on_hand": -1, "counted_at": day, "version_time": day}
+            | {"warnings": ["negative_stock"]},
+            none_left | {"product_id": "E", "key": "E", "on_hand": 0, "counted_at": day, "version_time": day},
+        ],
+    )
 
 
 def test_defaults_fill_what_is_missing_and_never_hide_what_is_unreadable(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
+    spark: SparkSession, make_settings: Make
 ) -> None:
     settings = make_settings(source("products") + 'defaults = { currency = "EUR", price = "1.50" }\n')
-    rows = rows_of(spark, settings, "sku,price,currency", "A,,", "B,2,USD", "C,two,\t", "D")
-    assert [(r["price"], r["currency"], r["reasons"]) for r in rows] == [
-        (D("1.5000"), "EUR", []),
-        (D("2.0000"), "USD", []),
-        (None, "EUR", ["price_unreadable"]),
-        (D("1.5000"), "EUR", []),
-    ]
+    expect_columns(
+        cleaned(spark, settings, "sku,price,currency", "A,,", "B,2,USD", "C,two,\t", "D"),
+        cleaned_schema(products.TABLE),
+        "sku price currency reasons",
+        [
+            ("A", "1.5", "EUR", []),
+            ("B", 2, "USD", []),
+            ("C", None, "EUR", ["price_unreadable"]),
+            ("D", "1.5", "EUR", []),
+        ],
+    )

@@ -6,10 +6,9 @@ import json
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from kafka import KafkaConsumer
 
 from saleslake.config import load
 from saleslake.errors import ConfigError, SaleslakeError
@@ -18,6 +17,7 @@ from saleslake.simulator.events import Event, simulated
 from saleslake.simulator.kafka_target import KafkaTarget
 from saleslake.simulator.send import send_all
 from saleslake.simulator.spec import Spec
+from tools.kafka_broker import KafkaBroker
 
 SPEC = Spec(1200, 4, 1_717_200_000)
 SOURCE = '[paths]\nroot = "."\n[sources.users]\nentity = "users"\nformat = "csv"\npath = "u.csv"\n'
@@ -96,59 +96,34 @@ def test_without_kafka_python_the_error_says_what_to_install(monkeypatch: pytest
         KafkaTarget("127.0.0.1:1", "events", {})
 
 
-class FakeKafka:
-    """As much of kafka-python as the target uses; `refuses`: which event is not acknowledged."""
-
-    def __init__(self, refuses: int | None = None):
-        self.errors = SimpleNamespace(KafkaError=RuntimeError, KafkaTimeoutError=TimeoutError)
-        self.refuses = refuses
-        self.sent: list[tuple[str, bytes, bytes]] = []
-        self.options: dict[str, Any] = {}
-        self.flushed = False
-
-    def KafkaProducer(self, **options: Any) -> FakeKafka:
-        self.options = options
-        return self
-
-    def partitions_for(self, topic: str) -> set[int]:
-        return {0}
-
-    def send(self, topic: str, key: bytes, value: bytes) -> Any:
-        self.sent.append((topic, key, value))
-        refused = len(self.sent) == self.refuses
-        return SimpleNamespace(add_errback=lambda note: note(RuntimeError("too large")) if refused else None)
-
-    def flush(self, timeout: float) -> None:
-        self.flushed = True
-
-    def close(self, timeout: float) -> None:
-        pass
-
-
-def test_a_topic_gets_every_event_under_its_key_acknowledged_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = FakeKafka()
-    monkeypatch.setitem(sys.modules, "kafka", fake)
-    target = KafkaTarget("a:1, b:2", "events", {"KAFKA_SECURITY_PROTOCOL": "SSL"})
+def test_a_topic_gets_every_event_under_its_key(kafka_broker: KafkaBroker) -> None:
+    kafka_broker.create_topic("simulated", partitions=2)
+    target = KafkaTarget(kafka_broker.bootstrap, "simulated", {})
     target.open()
     for event in events(50):
         target.send(event)
     target.close()
-    assert fake.sent == [("events", event.key.encode(), event.line.encode()) for event in events(50)]
-    assert fake.options["bootstrap_servers"] == ["a:1", "b:2"] and fake.options["acks"] == "all"
-    assert fake.options["security_protocol"] == "SSL" and fake.flushed
+    consumer = KafkaConsumer(
+        "simulated", **kafka_broker.client_settings(), auto_offset_reset="earliest", group_id=None,
+        consumer_timeout_ms=10_000,
+    )  # fmt: skip
+    found = [(message.key, message.value) for message, _ in zip(consumer, range(50), strict=False)]
+    consumer.close()
+    assert sorted(found) == sorted((event.key.encode(), event.line.encode()) for event in events(50))
 
 
-def test_an_event_that_is_not_acknowledged_ends_the_sending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "kafka", FakeKafka(refuses=7))
-    target = KafkaTarget("a:1", "events", {})
+def test_an_event_that_the_broker_does_not_take_ends_the_sending(kafka_broker: KafkaBroker, tmp_path: Path) -> None:
+    with kafka_broker.admin() as admin:
+        small = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "64"}}
+        admin.create_topics({"small": small}, wait_for_metadata=True)
+    target = KafkaTarget(kafka_broker.bootstrap, "small", {})
     target.open()
-    with pytest.raises(SaleslakeError, match=r"^Kafka at a:1, topic events: RuntimeError: too large$"):
+    with pytest.raises(SaleslakeError, match=r"^Kafka at 127\.0\.0\.1:\d+, topic small: MessageSizeTooLargeError: "):
         send_all(SPEC, target, tmp_path / "truth.json", never)
     assert json.loads((tmp_path / "truth.json").read_text())["complete"] is False
 
 
 def test_no_broker_is_one_clear_error_within_bounded_time() -> None:
-    pytest.importorskip("kafka")
     begin = time.monotonic()
     with pytest.raises(
         SaleslakeError, match=r"^Kafka at 127.0.0.1:1, topic events: KafkaTimeoutError: Unable"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ def lake(make_lake: Callable[[str], Lake]) -> Lake:
 
 def _messages(lake: Lake, *offsets: tuple[int, int, bytes | None]) -> DataFrame:
     """Messages (partition, offset, value) of the topic t."""
-    at = datetime(2024, 5, 2, tzinfo=timezone.utc)
+    at = datetime(2024, 5, 2, tzinfo=UTC)
     schema = "topic string, partition int, offset long, landed_at timestamp, value binary"
     values = [("t", p, o, at, bytearray(v) if v is not None else None) for p, o, v in offsets]
     return lake.spark.createDataFrame(values, schema)
@@ -79,6 +79,6 @@ def test_the_clock_is_the_greatest_event_time_landed_and_survives_a_restart(lake
     intake = Intake(lake)
     for offset, moment in enumerate(("2024-05-01T10:00:00Z", "2024-05-01T09:00:00Z", "9999-01-01T00:00:00Z")):
         intake.land_messages(_messages(lake, (0, offset, order("A", moment).encode()))).release()
-    assert intake.clock == Intake(lake).clock == datetime(2024, 5, 1, 10, tzinfo=timezone.utc)
+    assert intake.clock == Intake(lake).clock == datetime(2024, 5, 1, 10, tzinfo=UTC)
     found = rows(lake, "select strftime(stream_time, '%H') from bronze.events where kind = 'record' order by ordinal")
     assert found == [(None,), ("10",), ("10",)]

@@ -1,0 +1,40 @@
+"""silver.quarantine: what becomes of a rejected record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from saleslake.silver import quarantine, stock
+from tests.frames import expect, frame
+from tests.silver_support import LANDED_AT, Record, cleaned_row, cleaned_schema
+
+
+def test_only_rejected_records_are_kept_with_every_reason_and_their_text(spark: SparkSession) -> None:
+    header = "product_id,on_hand,counted_at"
+    noon = "2025-01-31 12:00:00.000001"
+    read = {"product_id": "A", "key": "A", "on_hand": 1, "counted_at": noon, "version_time": noon}
+    two: dict[str, Any] = {"reasons": ["a", "b"], "details": ["a: 1", "b: missing"]}
+    unread: dict[str, Any] = {"reasons": ["unreadable"], "details": ["record: json_invalid"]}
+    cleaned = [
+        cleaned_row(1, Record("A,1,x", header)) | read,
+        cleaned_row(2, Record("A,1,x", header)) | read | two,
+        cleaned_row(3, Record("A,1,x", header), warnings=["w"]) | read,
+        cleaned_row(4, "{") | unread,
+    ]
+    lineage = ("f.txt", 2, "run-1"), ("f.txt", 4, "run-1")
+    expect(
+        quarantine.rejected(frame(spark, cleaned_schema(stock.TABLE), cleaned), "stock"),
+        quarantine.TABLE,
+        [
+            ("u#2", "stock", "s", "A", *two.values(), "A,1,x", header, "h2", noon, LANDED_AT, *lineage[0]),
+            ("u#4", "stock", "s", None, *unread.values(), "{", None, "h4", None, LANDED_AT, *lineage[1]),
+        ],
+    )
+
+
+def test_of_sound_records_nothing_is_kept(spark: SparkSession) -> None:
+    sound = cleaned_row(1, "A,1,x", product_id="A", on_hand=1, counted_at=LANDED_AT, warnings=["rounded"])
+    cleaned = frame(spark, cleaned_schema(stock.TABLE), [sound])
+    expect(quarantine.rejected(cleaned, "stock"), quarantine.TABLE, [])

@@ -1,0 +1,170 @@
+"""Small wrong changes to the core, one at a time in a copy of the project: each must turn a test red.
+
+`make mutations` (ARGS="--only NAME" for some; tens of seconds each). Exit 1 if one survives: then a test is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LIB = "lib/saleslake"
+FAILED = 1
+"""pytest's exit code for tests that failed; any other says that it could not try."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`right`, which stands once in `file`, becomes `wrong`; `tests` must notice."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    tests: str
+
+
+MUTATIONS = (
+    Mutation(
+        "an equal version replaces the stored one (Spark)",
+        f"{LIB}/publish.py",
+        '.when(F.col("new_order") > F.col("stored_order"), "update")',
+        '.when(F.col("new_order") >= F.col("stored_order"), "update")',
+        "tests/test_publish_few.py",
+    ),
+    Mutation(
+        "an equal version replaces the stored one (few rows)",
+        f"{LIB}/publish_few.py",
+        "when g.record_order > h.record_order then 'update'",
+        "when g.record_order >= h.record_order then 'update'",
+        "tests/test_publish_few.py",
+    ),
+    Mutation(
+        "the old dates are missing from the MERGE's clause",
+        f"{LIB}/publish.py",
+        'for d in (*tally[a]["new"], *tally[a]["old"])',
+        'for d in tally[a]["new"]',
+        "tests/test_publish_few.py",
+    ),
+    Mutation(
+        "the old dates are missing from the overwrite's condition (few rows)",
+        f"{LIB}/publish_few.py",
+        "for day in (row[2], row[3]) if day",
+        "for day in (row[2],) if day",
+        "tests/test_publish_few.py",
+    ),
+    Mutation(
+        "a version without a time is the newest",
+        f"{LIB}/publish.py",
+        "newest_first = [F.col(name).desc_nulls_last() for name in ORDER]",
+        "newest_first = [F.col(name).desc_nulls_first() for name in ORDER]",
+        "tests/test_publish_order.py",
+    ),
+    Mutation(
+        "a superseded version counts as a duplicate",
+        f"{LIB}/publish.py",
+        '.when(F.col("_same") > 1, "duplicate")',
+        '.when(F.col("_same") > 0, "duplicate")',
+        "tests/test_publish_order.py",
+    ),
+    Mutation(
+        "a rejected record is swallowed",
+        f"{LIB}/silver/quarantine.py",
+        'F.size("reasons") > 0',
+        'F.size("reasons") > 1',
+        "tests/silver/test_quarantine.py",
+    ),
+    Mutation(
+        "line amounts are rounded half-even",
+        f"{LIB}/gold/fact_sales.py",
+        'amount = (F.col("quantity") * price).try_cast(MONEY)',
+        'amount = F.bround(F.col("quantity") * price, 4).try_cast(MONEY)',
+        "tests/gold/test_fact_sales.py",
+    ),
+    Mutation(
+        "a line of no units is a sale",
+        f"{LIB}/gold/fact_sales.py",
+        '((F.col("quantity") <= 0) | (price < 0))',
+        '((F.col("quantity") < 0) | (price < 0))',
+        "tests/gold/test_fact_sales.py",
+    ),
+    Mutation(
+        "sales of the day of the count are taken from the stock",
+        f"{LIB}/gold/inventory_valuation.py",
+        'F.col("date") > F.to_date("counted_at")',
+        'F.col("date") >= F.to_date("counted_at")',
+        "tests/gold/test_metrics.py",
+    ),
+    Mutation(
+        "the mean time between purchases counts one gap too many",
+        f"{LIB}/gold/customer_purchase_frequency.py",
+        'F.nullif(F.col("orders") - 1, F.lit(0))',
+        'F.nullif(F.col("orders"), F.lit(0))',
+        "tests/gold/test_metrics.py",
+    ),
+    Mutation(
+        "the watermark goes back",
+        f"{LIB}/ingest/window.py",
+        "if old is not None and new <= old:",
+        "if old is not None and new == old:",
+        "tests/ingest/test_window.py",
+    ),
+    Mutation(
+        "a window that leaves a gap moves the watermark",
+        f"{LIB}/ingest/window.py",
+        "old is not None and asked.since <= _moment(old[0])",
+        "old is not None and asked.since >= _moment(old[0])",
+        "tests/ingest/test_window.py",
+    ),
+    Mutation(
+        "verify overlooks a record that landed twice",
+        f"{LIB}/accounting.py",
+        'F.col("landed") > 1, F.lit("landed twice under one id")',
+        'F.col("landed") > 2, F.lit("landed twice under one id")',
+        "tests/test_accounting.py",
+    ),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="only mutations whose name contains this")
+    wanted = [mutation for mutation in MUTATIONS if parser.parse_args().only in mutation.name]
+    survived = [mutation.name for mutation in wanted if not _noticed(mutation)]
+    print(f"{len(wanted) - len(survived)} of {len(wanted)} mutations turned a test red")
+    return 1 if survived else 0
+
+
+def _noticed(mutation: Mutation) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "saleslake"
+        ignored = shutil.ignore_patterns(".git", ".venv*", "data", "__pycache__", "build", "dist", ".*_cache")
+        shutil.copytree(ROOT, copy, ignore=ignored)
+        file = copy / mutation.file
+        text = file.read_text(encoding="utf-8")
+        found = text.count(mutation.right)
+        if found != 1:
+            print(f"CANNOT TRY {mutation.name}: {mutation.file} has {found} times: {mutation.right}", flush=True)
+            return False
+        file.write_text(text.replace(mutation.right, mutation.wrong), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutation.tests.split()]
+        done = subprocess.run(
+            command, cwd=copy, env=os.environ | {"PYTHONPATH": str(copy / "lib")}, capture_output=True, text=True, check=False
+        )  # fmt: skip
+    red = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    verdict = "red" if done.returncode == FAILED else "SURVIVED" if done.returncode == 0 else "CANNOT TRY"
+    print(
+        f"{verdict}: {mutation.name}: {red[0][7:120] if red else done.stdout[-300:] + done.stderr[-300:]}", flush=True
+    )
+    return done.returncode == FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
