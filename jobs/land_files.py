@@ -22,7 +22,10 @@ def main(argv: list[str]) -> int:
         batch.heal()
         batch.land(chosen(batch.lake.settings), Window(), refetch=args.refetch)
 
-    return run_job("land_files", args.config, work, verbose=args.verbose, check=chosen)
+    def before(batch: Batch) -> None:
+        batch.look_for_files(chosen(batch.lake.settings))
+
+    return run_job("land_files", args.config, work, verbose=args.verbose, check=chosen, before=before)
 
 
 if __name__ == "__main__":

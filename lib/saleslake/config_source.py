@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from saleslake import date_patterns
 
 Severity = Literal["error", "warn"]
+
+_HASH = re.compile(r"[0-9a-f]{12,64}")
 
 
 class Strict(BaseModel):
@@ -97,6 +100,9 @@ class Source(Strict):
     """Spark datetime patterns, and `iso` for ISO 8601 with an optional zone."""
     time_zone: str = "UTC"
     """Zone of times that carry none."""
+    dismiss: list[str] = []
+    """Files that cannot be read and are given up, each by the first 12 or more hex digits of its SHA-256, as the run that
+    could not read it names them. A file that is replaced has other ones, so it is read again."""
     incremental: bool | None = None
     """Whether the API takes since/until; default: yes for orders and transactions, no for reference data."""
     rules: dict[str, Severity] = {}
@@ -132,6 +138,14 @@ class Source(Strict):
                 raise ValueError(f"{pattern!r} is no Spark datetime pattern for reading: {problem}")
         return value
 
+    @field_validator("dismiss")
+    @classmethod
+    def _start_of_a_hash(cls, value: list[str]) -> list[str]:
+        for digits in value:
+            if not _HASH.fullmatch(digits):
+                raise ValueError(f"{digits!r}: give 12 to 64 hex digits of the file's SHA-256, as the run prints them")
+        return value
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str) -> str:
@@ -165,6 +179,10 @@ class Source(Strict):
         if self.format == "api" and self.key == "line":
             raise ValueError("key 'line' is for files whose rows have no key; an API's records need one")
         return self
+
+    def dismisses(self, sha256: str) -> bool:
+        """Whether a file that cannot be read, with this SHA-256, is given up."""
+        return any(sha256.startswith(digits) for digits in self.dismiss)
 
     @property
     def is_stream(self) -> bool:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from saleslake import config, logs, runlog
-from saleslake.alerts.tell import tell, warn_if_silent
+from saleslake import config, logs, misread, runlog
+from saleslake.alerts.message import Alert, Run
+from saleslake.alerts.tell import tell, tell_now, warn_if_silent
 from saleslake.config import Settings
 from saleslake.errors import EXIT_OK, ConfigError, Interrupted, SaleslakeError, first_line
 from saleslake.errors import fail as fail
@@ -47,6 +48,7 @@ def run_job(
     verbose: bool = False,
     quiet: bool = False,
     check: Callable[[Settings], object] = lambda _: None,
+    before: Work = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
     show: Callable[[Lake, Summary, float], None] | None = None,
     conf: Callable[[Settings], dict[str, str]] = lambda _: {},
@@ -54,6 +56,7 @@ def run_job(
     """Do `work` as one run of the batch. Returns the exit code; errors are one line on stderr.
 
     `check` looks at the settings before anything is written and raises ConfigError; `conf` adds settings of the session.
+    `before` does what needs no Spark: what it finds is said while Spark is not even started.
     """
     started = datetime.now(UTC)
     try:
@@ -76,9 +79,10 @@ def run_job(
     lineage = Emitter(lake, command)
     lineage.started(started)
     batch = Batch(lake, say)
-    batch.on_progress = lineage.running
+    batch.on_progress = _progress(lake, command, started, lineage)
     error: BaseException | None = None
     try:
+        before(batch)
         say("starting Spark")
         lake.session = build_session(settings, f"saleslake {command}", lake.run_id, conf(settings))
         work(batch)
@@ -100,6 +104,22 @@ def run_job(
     tell(settings, command, lake.run_id, started, batch.summary, error, log=lake.work("logs", f"{lake.run_id}.jsonl"))
     lineage.ended(batch.summary, error, ended)
     return code
+
+
+def _progress(lake: Lake, command: str, started: datetime, lineage: Emitter) -> Callable[[Summary], None]:
+    """What is told of a stream while it runs."""
+    watch = misread.Watch(lake)
+
+    def told(summary: Summary) -> None:
+        lineage.running(summary)
+        for line in watch.look(summary.outcomes):
+            structlog.get_logger().error("source_misread", reason=line)
+            seconds = (datetime.now(UTC) - started).total_seconds()
+            log = lake.work("logs", f"{lake.run_id}.jsonl")
+            run = Run(command, lake.run_id, started, seconds, str(lake.settings.config_file), log)
+            tell_now(lake.settings, run, Alert("quarantine", line))
+
+    return told
 
 
 def _one_line(command: str, summary: Summary, seconds: float) -> str:
@@ -166,6 +186,7 @@ def summary_dict(summary: Summary) -> dict[str, object]:
         "checks": {r.check.name: r.found for r in summary.checks},
         "seconds": {k: round(v, 3) for k, v in summary.seconds.items()},
         "notes": summary.notes,
+        "troubles": summary.troubles,
         "nothing_new": summary.nothing_new,
     }
 

@@ -20,6 +20,8 @@ from typing import Any, Literal
 from saleslake.store import Place, Readable, whole_file
 
 MANIFEST = ".manifest.json"
+WINDOW = "window.json"
+"""Manifest of a window: what was asked of an API in one run, and what the fetch came to."""
 _COPY_BYTES = 8 * 1024 * 1024
 _AT_ONCE = 16
 
@@ -136,6 +138,22 @@ class LandingZone:
         for run in sorted(runs, reverse=True):
             manifests: list[Place] = [*(folder / run).glob(f"*{MANIFEST}")]
             yield [self._read(path) for path in manifests]
+
+    def save_window(self, source: str, run_id: str, content: dict[str, Any]) -> None:
+        """Write the manifest of the window that a run asked of an API. Every fetch has one, whatever came of it."""
+        with whole_file(self.path(f"{source}/{run_id}/{WINDOW}"), self.scratch) as stream:
+            stream.write(json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+
+    def last_window(self, source: str) -> dict[str, Any] | None:
+        """The manifest of the latest window of a source; None if none was asked for yet."""
+        folder = self.folder / source
+        runs = [str(run.name) for run in folder.iterdir()] if folder.is_dir() else []
+        for run in sorted(runs, reverse=True):
+            path = folder / run / WINDOW
+            if path.is_file():
+                content: dict[str, Any] = json.loads(path.read_bytes())
+                return content
+        return None
 
     @staticmethod
     def _read(path: Place) -> Unit:

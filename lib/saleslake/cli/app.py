@@ -87,6 +87,7 @@ def run(
                 config,
                 lambda batch: _whole(batch, window, full_refresh, refetch),
                 check=lambda settings: check_secrets(settings, list(settings.sources)),
+                before=lambda batch: batch.look_for_files(batch.lake.settings.sources),
                 verbose=verbose,
                 quiet=as_json and not verbose,
                 say=progress.say,

@@ -23,6 +23,7 @@ from saleslake.config import Source
 from saleslake.errors import ConfigError, SourceError
 from saleslake.sources.credentials import Credentials, Secrets
 from saleslake.sources.documents import Document, Form, InvalidDocument, split_document
+from saleslake.sources.fetched import Fetched
 from saleslake.sources.http_get import Answer, Getter, TryAgain
 from saleslake.sources.pagination import pagination
 from saleslake.sources.urls import (
@@ -84,13 +85,21 @@ class ApiClient:
         secrets: Secrets,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], datetime] = _utc_now,
+        *,
+        identify: Callable[[str], str | None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`secrets` is `Settings.secret`; `sleep` (seconds) and `clock` (aware, UTC) are for tests."""
+        """`secrets` is `Settings.secret`; `sleep` (seconds) and `clock` (aware, UTC) are for tests.
+
+        `identify` tells the key of a record's text; `say` is told what the client waits for.
+        """
         if settings.api is None:
             raise ConfigError(f"source {name}: format {settings.format!r} has no API to read")
         self.attempts = 0
         self.retries = 0
         self.gave_up = False
+        self.fetched = Fetched()
+        self._identify, self._say, self._ids = identify, say, set[str]()
         self._api = settings.api
         self._records_path = settings.records_path
         self._name = name
@@ -105,6 +114,17 @@ class ApiClient:
         Each page is yielded before the next is asked for, so that the caller may land it. Raises BrokenBody for
         a page that is no document, SourceError for all else that ends the window early, ConfigError for settings.
         """
+        for page in self._pages(since, until):
+            self.fetched.pages += 1
+            self.fetched.records += len(page.records)
+            for key in filter(None, map(self._identify, page.records)):
+                self.fetched.overlaps += key in self._ids
+                self._ids.add(key)
+            self.fetched.distinct_ids = len(self._ids)
+            yield page
+        self.fetched.end, self.fetched.complete = "no next page", True
+
+    def _pages(self, since: str | None, until: str | None) -> Iterator[Page]:
         scheme = self._api.url.partition("://")[0].lower() if "://" in self._api.url else "file"
         if scheme == "file":
             yield self._read_file()
