@@ -79,7 +79,7 @@ def run_job(
     lineage = Emitter(lake, command)
     lineage.started(started)
     batch = Batch(lake, say)
-    batch.on_progress = _progress(lake, command, started, lineage)
+    batch.on_progress = while_running(lake, command, started, lineage)
     error: BaseException | None = None
     try:
         before(batch)
@@ -106,7 +106,7 @@ def run_job(
     return code
 
 
-def _progress(lake: Lake, command: str, started: datetime, lineage: Emitter) -> Callable[[Summary], None]:
+def while_running(lake: Lake, command: str, started: datetime, lineage: Emitter) -> Callable[[Summary], None]:
     """What is told of a stream while it runs."""
     watch = misread.Watch(lake)
 

@@ -94,13 +94,19 @@ def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> st
 
 
 def lost_bronze(lake: Lake, sources: Iterable[str]) -> dict[str, str]:
-    """Sources whose bronze table lost files, and what to do: nothing below it can bring them back by itself."""
+    """Sources whose bronze table lost files or its log, and what to do: nothing below it can bring them back by itself."""
     problems = {}
     for source in sources:
         table = bronze.holding(lake, source)
-        if lake.exists(table) and (lost := missing_files(lake, table)):
+        try:
+            lost = missing_files(lake, table) if lake.exists(table) else []
+        except (DeltaError, OSError) as e:
+            what = f"its log cannot be read ({str(e).splitlines()[0][:120]})"
+        else:
+            what = f"{len(lost)} data file(s) missing, e.g. {lost[0]}" if lost else ""
+        if what:
             problems[source] = (
-                f"{table.full_name}: {len(lost)} data file(s) missing, e.g. {lost[0]}: restore them from a backup, or "
-                f"move {lake.path(table)} away and run again: what is in {lake.folder('landing', source)} is taken up anew"
+                f"{table.full_name}: {what}: restore them from a backup, or move {lake.path(table)} away and run again: "
+                f"what is in {lake.folder('landing', source)} is taken up anew"
             )
     return problems
