@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from saleslake import date_patterns
+from saleslake.charsets import is_charset
 
 Severity = Literal["error", "warn"]
 
@@ -79,9 +80,11 @@ class Source(Strict):
     """events_csv: the column names of a line that comes without a header."""
     path: list[str] = []
     """Files, folders or globs (csv, json, jsonl). A folder means every file in it."""
+    no_files: Literal["fail", "say"] = "fail"
+    """What it is when a path names nothing, or had files and has none now: a failure (exit 1), or one line."""
     api: Api | None = None
     records_path: str = ""
-    """Dotted path to the array of records in a JSON body; empty: the body itself is the array."""
+    """Dotted path to the array of records in a JSON body, or to the one record; empty: the body itself is the array."""
     key: Literal["default", "line"] = "default"
     version: str = ""
     """Our name of the column that tells versions of a key apart in time (orders: updated_at, else created_at)."""
@@ -135,10 +138,8 @@ class Source(Strict):
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str) -> str:
-        try:
-            "".encode(value)
-        except LookupError:
-            raise ValueError(f"unknown encoding {value!r}") from None
+        if not is_charset(value):
+            raise ValueError(f"unknown encoding {value!r}; use a name like utf-8, latin-1, cp1252, utf-16 or shift_jis")
         return value
 
     @field_validator("time_zone")
