@@ -51,6 +51,11 @@ class Progress:
             self._status.stop()
 
 
+def warning(line: str) -> None:
+    """A line that does not wait for the end of the run."""
+    _err.print(f"warning: {line}", markup=False, soft_wrap=True)
+
+
 def summary(lake: Lake, result: Summary, seconds: float) -> None:
     """The summary of a run."""
     if result.healed:

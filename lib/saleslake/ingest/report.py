@@ -24,6 +24,8 @@ class Landed:
     until: str | None = None
     watermark: str | None = None
     failed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What is worth saying and is no failure."""
 
     @property
     def nothing_new(self) -> bool:
