@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from saleslake.config import Api
-from saleslake.errors import SourceError
-from saleslake.sources.documents import Document, InvalidDocument, split_document
+from saleslake.sources.documents import Document, InvalidDocument
 from saleslake.sources.http_get import Answer, Refused, TryAgain
 
 _SHOWN = 200
@@ -17,6 +16,9 @@ _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 _TOTAL = re.compile(r"(?:[^/]*/)?\s*([0-9]{1,18})")  # `1000`, and `items 0-99/1000` of a Content-Range
 _PAST_THE_LAST = ((404, "detail", "invalid page"), (400, "code", "rest_post_invalid_page_number"))
 """Status, field and beginning of its text: Django REST framework's and WordPress' answers to a page past the last."""
+
+Split = Callable[[bytes, str], Document]
+"""(body, content type) → its records. Raises InvalidDocument."""
 
 
 def at_path(tree: Any, path: str) -> Any:
@@ -31,22 +33,20 @@ def at_path(tree: Any, path: str) -> Any:
     return node
 
 
-def read_answer(answer: Answer, api: Api, records_path: str, hide: Callable[[str], str]) -> Document:
+def read_answer(answer: Answer, api: Api, split: Split, records_path: str, hide: Callable[[str], str]) -> Document:
     """The records of an answer. Raises TryAgain for one that says it failed, or that cannot be read."""
     if answer.status == 204:
         return Document([])
     problem = ""
     try:
-        document = split_document(answer.body, records_path, answer.headers.get("Content-Type", ""))
-        tree: Any = document.envelope
-        if not records_path and document.form == "json" and answer.body.lstrip()[:1] == b"{":
-            tree = _parsed(answer.body)  # one object, which may be a record and may be an error
+        document = split(answer.body, answer.headers.get("Content-Type", ""))
+        tree = document.envelope
     except InvalidDocument as e:
-        document, tree, problem = Document([]), _parsed(answer.body), str(e)
+        document, tree, problem = Document([]), e.envelope or {}, str(e)
     error = _error(tree, api.error_paths, hide)
     if error:
         raise TryAgain(f"HTTP {answer.status} with an error in its body, {error}")
-    if problem and api.missing_is_empty and isinstance(tree, dict) and at_path(tree, records_path) is None:
+    if problem and tree and api.missing_is_empty and at_path(tree, records_path) is None:
         return Document([], tree)
     if problem:
         raise TryAgain(f"invalid body: {_markup(answer, hide) or hide(problem)}", answer=answer)
@@ -65,7 +65,7 @@ def says_no_more(refusal: Refused, api: Api) -> bool:
 
 
 def stated_total(answer: Answer, document: Document, api: Api) -> int | None:
-    """How many records there are, as the answer says; None where it does not. Raises SourceError for no number."""
+    """How many records there are, as the answer says; None where it does not. Raises ValueError for no number."""
     if api.total_header:
         given: Any = answer.headers.get(api.total_header, "").strip() or None
         if given and given.endswith("/*"):  # a Content-Range that does not know
@@ -83,7 +83,7 @@ def stated_total(answer: Answer, document: Document, api: Api) -> int | None:
     found = _TOTAL.fullmatch(given.strip(" ")) if isinstance(given, str) else None
     if found is None:
         where = f"total_header {api.total_header!r}" if api.total_header else f"total_path {api.total_path!r}"
-        raise SourceError(f"{where} holds {json.dumps(given)}, which is no number of records")
+        raise ValueError(f"{where} holds no number of records but {type(given).__name__}")
     return int(found.group(1))
 
 

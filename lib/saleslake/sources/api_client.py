@@ -40,14 +40,6 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _silent(what: str) -> None:
-    """Say nothing."""
-
-
-def _itself(text: str) -> str | None:
-    return text
-
-
 class ApiClient:
     """The pages of one API source; `fetched` is what the fetch in hand has come to."""
 
@@ -59,8 +51,8 @@ class ApiClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], datetime] = _utc_now,
         *,
-        identify: Identify = _itself,
-        say: Say = _silent,
+        identify: Identify = lambda text: text,
+        say: Say = lambda _: None,
     ) -> None:
         """`secrets` is `Settings.secret`; `identify` reads a record's id; `say` hears of waits while they last;
         `sleep` (seconds) and `clock` (aware, UTC) are for tests.
@@ -69,14 +61,14 @@ class ApiClient:
             raise ConfigError(f"source {name}: format {settings.format!r} has no API to read")
         self.fetched = Fetched()
         self._api = settings.api
-        self._records_path = settings.records_path
+        self._settings = settings
         self._name = name
         self._label = f"source {name}"
         self._secrets = secrets
         self._clock = clock
         self._identify = identify
         self._say = say
-        self._tries = Attempts(settings.api, settings.records_path, name, sleep, say)
+        self._tries = Attempts(settings, name, self._split, sleep, say)
         self._bodies: set[str] = set()
         self._last_texts: set[str] = set()
 
@@ -153,7 +145,7 @@ class ApiClient:
         raise doubt.error or SourceError(f"{self._label}: {doubt.reason}; fetching the window again did not mend it")
 
     def _round(self, getter: Getter, steps: Pagination) -> Generator[Page, None, Doubt | None]:
-        this = Round(self._api, self._identify, self.fetched)
+        this = Round(self._api, self._label, self._identify, self.fetched)
         url: str | None = steps.first
         requests_sent, total = 0, 0
         while url is not None:
@@ -190,9 +182,12 @@ class ApiClient:
         _log.debug("api_page_fetched", source=self._name, page=page.number, url=page.url, records=len(page.records))
         yield page
 
+    def _split(self, body: bytes, content_type: str) -> Document:
+        return split_document(body, self._settings.records_path, content_type, self._settings.encoding)
+
     def _is_splittable(self, page: Page) -> bool:
         try:
-            return bool(page.records) or split_document(page.body, self._records_path, page.form) is not None
+            return bool(page.records) or self._split(page.body, page.form) is not None
         except InvalidDocument:  # 204, or an object without the field, where missing_is_empty allows it
             return False
 
@@ -238,11 +233,11 @@ class ApiClient:
         lines = "jsonl" if path.suffix.lower() in (".jsonl", ".ndjson") else ""
         answer = Answer(str(path), 0, {}, body, modified)
         try:
-            document = split_document(body, self._records_path, lines)
+            document = self._split(body, lines)
         except InvalidDocument as e:
             reason = f"{self._label}: {path}: invalid body: {e}"
         else:
-            Round(self._api, self._identify, self.fetched).look(answer, document, "page")
+            Round(self._api, self._label, self._identify, self.fetched).look(answer, document, "page")
             self.fetched.pages, self.fetched.records = 1, len(document.records)
             return make_page(1, str(path), answer, document)
         raise BrokenBody(reason, make_page(1, str(path), answer, Document([])))

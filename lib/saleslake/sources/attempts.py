@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from saleslake.config import Api
+from saleslake.config import Source
 from saleslake.errors import SourceError
-from saleslake.sources.answers import read_answer
+from saleslake.sources.answers import Split, read_answer
 from saleslake.sources.documents import Document
 from saleslake.sources.http_get import Answer, Getter, TryAgain
 from saleslake.sources.urls import shown
@@ -38,12 +38,14 @@ class GaveUp(SourceError):
 class Attempts:
     """Fetches pages of one API. `attempts` and `retries` count requests; `gave_up`: all tries for one page failed."""
 
-    def __init__(self, api: Api, records_path: str, name: str, sleep: Callable[[float], None], say: Say) -> None:
+    def __init__(self, source: Source, name: str, split: Split, sleep: Callable[[float], None], say: Say) -> None:
+        assert source.api is not None
         self.attempts = 0
         self.retries = 0
         self.gave_up = False
-        self._api = api
-        self._records_path = records_path
+        self._api = source.api
+        self._records_path = source.records_path
+        self._split = split
         self._name = name
         self._sleep = sleep
         self._say = say
@@ -74,7 +76,7 @@ class Attempts:
         self.attempts += 1
         with self._shown_while_it_lasts():
             answer = getter.get(url, room)
-        return answer, read_answer(answer, self._api, self._records_path, getter.hide)
+        return answer, read_answer(answer, self._api, self._split, self._records_path, getter.hide)
 
     def _wait(self, state: RetryCallState) -> float:
         """Seconds until the next try: what the server asks for, else exponential with jitter; capped."""

@@ -52,6 +52,7 @@ class Round:
     """Counts into `fetched` what comes in one round, from the first page on."""
 
     api: Api
+    label: str
     identify: Identify
     fetched: Fetched
     fell: str = ""
@@ -75,7 +76,10 @@ class Round:
         self._names = self._names or list(document.envelope)
         self.fetched.overlaps += max(0, known - (kind == "overlap"))
         self.fetched.distinct_ids = len(self._keys)
-        total = stated_total(answer, document, self.api)
+        try:
+            total = stated_total(answer, document, self.api)
+        except ValueError as e:
+            raise SourceError(f"{self.label}: {e}") from None
         if total == 0 and not keys and self._keys:
             total = None  # a page past the last that counts itself
         if total is not None:
@@ -100,7 +104,7 @@ class Round:
         if total is None:
             if self._keys and (api.total_path or api.total_header):
                 has = f"; the body has: {', '.join(self._names)}" if self._names and api.total_path else ""
-                raise SourceError(f"no page has a number at {setting}{has}")
+                raise SourceError(f"{self.label}: no page has a number at {setting}{has}")
             return None
         if api.total_of == "catalogue":
             return None
