@@ -15,7 +15,6 @@ from saleslake import entry, misread
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
 from saleslake.lake import Lake
-from saleslake.pipeline import Batch
 from saleslake.publish import Outcome
 from saleslake.summary import Summary
 from tests.conftest import write_config
@@ -90,18 +89,10 @@ def test_a_path_that_names_nothing_is_said_before_spark_starts(
     monkeypatch.setattr(entry, "build_session", start)
     config = write_config(tmp_path, USERS)
     try:
-        entry.run_job("run", str(config), lambda _: None, before=lambda batch: batch.look_for_files(["users"]))
+        entry.run_job("run", str(config), lambda _: None, check=lambda s: entry.say_missing_paths(s, ["users"]))
     finally:
         logging.getLogger("saleslake").handlers.clear()  # they write to what pytest takes away
     assert "sources.users.path: nothing at" in said[0]
-
-
-def test_a_source_whose_path_names_nothing_is_one_failure_and_is_not_looked_for_twice(make_settings: Make) -> None:
-    batch = Batch(Lake(make_settings(USERS)))
-    batch.look_for_files(["users"])
-    batch.look_for_files(["users"])
-    (line,) = batch.summary.failures
-    assert "sources.users.path" in line and "u.csv" in line
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from saleslake.config import Settings
 from saleslake.errors import EXIT_OK, ConfigError, Interrupted, SaleslakeError, first_line
 from saleslake.errors import fail as fail
 from saleslake.gold import precedence
+from saleslake.ingest.paths import missing
 from saleslake.lake import Lake
 from saleslake.lineage.emit import Emitter
 from saleslake.monitor import push
@@ -48,7 +50,6 @@ def run_job(
     verbose: bool = False,
     quiet: bool = False,
     check: Callable[[Settings], object] = lambda _: None,
-    before: Work = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
     show: Callable[[Lake, Summary, float], None] | None = None,
     conf: Callable[[Settings], dict[str, str]] = lambda _: {},
@@ -56,7 +57,6 @@ def run_job(
     """Do `work` as one run of the batch. Returns the exit code; errors are one line on stderr.
 
     `check` looks at the settings before anything is written and raises ConfigError; `conf` adds settings of the session.
-    `before` does what needs no Spark: what it finds is said while Spark is not even started.
     """
     started = datetime.now(UTC)
     try:
@@ -82,7 +82,6 @@ def run_job(
     batch.on_progress = while_running(lake, command, started, lineage)
     error: BaseException | None = None
     try:
-        before(batch)
         say("starting Spark")
         lake.session = build_session(settings, f"saleslake {command}", lake.run_id, conf(settings))
         work(batch)
@@ -226,3 +225,9 @@ def check_secrets(settings: Settings, sources: Sequence[str]) -> None:
         api = settings.sources[name].api
         if api is not None and api.url.lower().startswith(("http://", "https://")):
             Credentials(api.auth, settings.secret, f"sources.{name}.api.auth")
+
+
+def say_missing_paths(settings: Settings, sources: Sequence[str]) -> None:
+    """Say of each path that names nothing that it does, before Spark starts. The run ends with 1 for it, not by it."""
+    for line in missing(settings, sources):
+        print(f"warning: {line}", file=sys.stderr, flush=True)

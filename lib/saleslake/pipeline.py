@@ -14,12 +14,10 @@ from functools import partial
 import structlog
 
 from saleslake import bronze, checks, heal, kill_points, misread
-from saleslake.config_storage import is_object
-from saleslake.errors import ConfigError, LockTimeout, SourceError, TableError
+from saleslake.errors import ConfigError, LockTimeout, TableError
 from saleslake.fingerprint import rules_fingerprint
 from saleslake.gold import refresh, star
 from saleslake.heal import Damage
-from saleslake.ingest import files
 from saleslake.ingest.land import land
 from saleslake.ingest.window import Window, effective
 from saleslake.lake import Lake
@@ -48,8 +46,6 @@ class Batch:
     def __init__(self, lake: Lake, say: Say = _silent):
         self.lake, self.say, self.summary = lake, say, Summary()
         self._judged: dict[str, step.JudgedRows] = {}
-        self._nothing_there: set[str] = set()
-        """Sources whose path names nothing."""
         self._left_alone: set[str] = set()
         """Sources whose bronze lost files."""
         self.on_progress: Callable[[Summary], None] = lambda _: None
@@ -71,18 +67,6 @@ class Batch:
     @property
     def state(self) -> StateFile | StateObject:
         return self.lake.state
-
-    def look_for_files(self, sources: Iterable[str]) -> None:
-        """Say of each source whose path names nothing that it does. Needs no Spark, so it is said before that starts."""
-        for name in sources:
-            source = self.lake.settings.sources[name]
-            if any(is_object(self.lake.settings.resolve(path)) for path in source.path):
-                continue  # a server may take its time to list them, and landing asks it anyway
-            try:
-                files.find(self.lake, name, source)
-            except SourceError as e:
-                self._trouble(name, str(e))
-                self._nothing_there.add(name)
 
     # --- steps -------------------------------------------------------------------------------------
 
@@ -110,7 +94,7 @@ class Batch:
 
         Raises ConfigError, before anything is fetched, for a window that the watermark of a source contradicts.
         """
-        names = [name for name in sources if name not in self._left_alone | self._nothing_there]
+        names = [name for name in sources if name not in self._left_alone]
         self._check_window(names, window, refetch)
         with self._timed("land"):
             for table in _TABLES:

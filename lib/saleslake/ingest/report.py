@@ -28,6 +28,8 @@ class Landed:
     fetch: dict[str, Any] | None = None
     """Of an API: what the fetch of the window came to (`Fetched.facts`) and `failure`, why it is not complete."""
     failed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What is worth saying and is no failure."""
 
     @property
     def nothing_new(self) -> bool:
