@@ -16,18 +16,16 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from saleslake import charsets
 from saleslake.config import Source
 from saleslake.errors import SourceError
-from saleslake.sources import magic
+from saleslake.sources import lines, magic
+from saleslake.sources.lines import RECORDS as RECORDS
 from saleslake.sources.multiline import Line, multiline_records
 from saleslake.store import Readable
 
 _CHUNK_BYTES = 32 * 1024 * 1024
-
-RECORDS = pa.schema([("ordinal", pa.int64()), ("raw", pa.string()), ("header", pa.string()), ("defect", pa.string())])
 
 
 def open_plain(path: Readable) -> BinaryIO:
@@ -59,7 +57,9 @@ def check_whole(path: Readable, origin: str) -> None:
 
 def check_text(path: Readable, origin: str, source: Source) -> None:
     """Raise SourceError for a file that is no text at all: an archive or workbook under a wrong name."""
-    if kind := magic.kind(_start(path, origin)):
+    with _whole(origin):
+        kind = magic.kind(_start(path))
+    if kind:
         raise SourceError(
             f"{origin}: refused: it is {kind}, not {source.format}; unpack it, or export it as {source.format}"
         )
@@ -82,21 +82,23 @@ def split_lines(path: Readable, source: Source) -> Iterator[pa.RecordBatch]:
     For CSV the first line that is not blank is the header and stands beside each record.
     Raises SourceError if gzip data is damaged.
     """
+    with _whole(path):
+        yield from _split(path, source)
+
+
+def _split(path: Readable, source: Source) -> Iterator[pa.RecordBatch]:
     is_csv = source.format == "csv"
-    encoding, _ = charsets.marked_encoding(_start(path, path), source.encoding)
+    encoding, _ = charsets.marked_encoding(_start(path), source.encoding)
     if is_csv and source.multiline:
         yield from _batches_of_records(*multiline_records(_text_of(path, encoding), source))
         return
     header: str | None = None
     for first, chunk in _chunks(path, encoding):
-        batch = _fast_batch(chunk, first, encoding)
-        if batch is None:
-            batch = _slow_batch(chunk, first, encoding)
-        batch = batch.filter(_is_record(batch.column("raw"), blank_is_empty=is_csv))
+        batch = lines.batch_of(chunk, first, encoding, blank_is_empty=is_csv)
         if is_csv and header is None and batch.num_rows:
             header, batch = batch.column("raw")[0].as_py(), batch.slice(1)
         if batch.num_rows:
-            yield _with_header(batch, header)
+            yield lines.with_header(batch, header)
 
 
 def header_names(header: str, source: Source) -> list[str]:
@@ -106,11 +108,16 @@ def header_names(header: str, source: Source) -> list[str]:
 
 
 def read_header(path: Readable, source: Source) -> str | None:
-    """The header line of a CSV file; None if the file has no line at all."""
-    encoding, _ = charsets.marked_encoding(_start(path, path), source.encoding)
+    """The header line of a CSV file; None if the file has no line at all. Raises SourceError if gzip data is damaged."""
+    with _whole(path):
+        return _header(path, source)
+
+
+def _header(path: Readable, source: Source) -> str | None:
+    encoding, _ = charsets.marked_encoding(_start(path), source.encoding)
     for _, chunk in _chunks(path, encoding, chunk_bytes=256 * 1024):
         for line in chunk.split(b"\n") if isinstance(chunk, bytes) else chunk.split("\n"):
-            text, _ = _decoded(line, encoding) if isinstance(line, bytes) else charsets.legible(line)
+            text, _ = lines.decoded(line, encoding) if isinstance(line, bytes) else charsets.legible(line)
             if text.rstrip("\r"):
                 return text.rstrip("\r")
     return None
@@ -121,7 +128,8 @@ def check_header(path: Readable, origin: str, source: Source, required: dict[str
 
     `required` is our name to theirs. Raises SourceError naming file, column and the columns found.
     """
-    header = read_header(path, source)
+    with _whole(origin):
+        header = _header(path, source)
     if header is None:
         return []
     try:
@@ -130,7 +138,7 @@ def check_header(path: Readable, origin: str, source: Source, required: dict[str
         raise SourceError(
             f"{origin}: refused: its header cannot be read ({e}); check line ends, delimiter and encoding"
         ) from None
-    if "\0" in header and (likely := charsets.resembles(_start(path, origin))):
+    if "\0" in header and (likely := charsets.resembles(_start(path))):
         raise SourceError(f'{origin}: refused: its bytes look like {likely.upper()}; set encoding = "{likely}"')
     missing = [
         f"{theirs} (our {ours})" if theirs != ours else ours for ours, theirs in required.items() if theirs not in found
@@ -149,9 +157,9 @@ def check_header(path: Readable, origin: str, source: Source, required: dict[str
 # --- physical lines --------------------------------------------------------------------------------
 
 
-def _start(path: Readable, where: object) -> bytes:
+def _start(path: Readable) -> bytes:
     """The first bytes of a file, decompressed."""
-    with _whole(where), open_plain(path) as stream:
+    with open_plain(path) as stream:
         return stream.read(magic.LOOKED_AT)
 
 
@@ -163,8 +171,7 @@ def _chunks(path: Readable, encoding: str, chunk_bytes: int = _CHUNK_BYTES) -> I
     number, rest, at_start = 1, b"", True
     with open_plain(path) as stream:
         while True:
-            with _whole(path):
-                block = stream.read(chunk_bytes)
+            block = stream.read(chunk_bytes)
             if at_start:
                 block = block.removeprefix(codecs.BOM_UTF8)
             at_start = False
@@ -184,66 +191,15 @@ def _chunks(path: Readable, encoding: str, chunk_bytes: int = _CHUNK_BYTES) -> I
 
 def _text_of(path: Readable, encoding: str) -> str:
     """The whole text; bytes that are none are kept aside in it, see `charsets.legible`."""
-    return charsets.decode_all(read_body(path, str(path)), encoding).removeprefix("\ufeff")
+    with open_plain(path) as stream:
+        return charsets.decode_all(stream.read(), encoding).removeprefix("\ufeff")
 
 
-def _fast_batch(chunk: bytes | str, first: int, encoding: str) -> pa.RecordBatch | None:
-    """All lines of a chunk at once in C; None if it is not plain UTF-8."""
-    if isinstance(chunk, str) or encoding not in ("utf-8", "ascii"):
-        return None
-    lines = pc.split_pattern(pa.array([chunk], pa.large_binary()), b"\n").flatten()
-    try:
-        raw = lines.cast(pa.large_string()).cast(pa.string())
-    except pa.ArrowInvalid:
-        return None
-    if b"\r" in chunk:
-        raw = pc.utf8_rtrim(raw, "\r") if b"\r\r" not in chunk else _without_one_cr(raw)
-    return _batch(first, raw, pa.nulls(len(raw), pa.string()))
-
-
-def _without_one_cr(raw: pa.Array) -> pa.Array:
-    return pc.replace_substring_regex(raw, r"\r\z", "")
-
-
-def _slow_batch(chunk: bytes | str, first: int, encoding: str) -> pa.RecordBatch:
-    texts: list[str] = []
-    defects: list[str | None] = []
-    for line in chunk.split(b"\n") if isinstance(chunk, bytes) else chunk.split("\n"):
-        text, is_bad = _decoded(line, encoding) if isinstance(line, bytes) else charsets.legible(line)
-        texts.append(text.removesuffix("\r"))
-        defects.append("undecodable" if is_bad else None)
-    return _batch(first, pa.array(texts, pa.string()), pa.array(defects, pa.string()))
-
-
-def _decoded(line: bytes, encoding: str) -> tuple[str, bool]:
-    """The line as text, and whether it holds bytes that are none."""
-    try:
-        return line.decode(encoding), False
-    except UnicodeDecodeError:
-        return charsets.legible(charsets.decode_all(line, encoding))
-
-
-def _batch(first: int, raw: pa.Array, defect: pa.Array) -> pa.RecordBatch:
-    ordinal = pa.array(range(first, first + len(raw)), pa.int64())
-    return pa.RecordBatch.from_arrays([ordinal, raw, defect], ["ordinal", "raw", "defect"])
-
-
-def _is_record(raw: pa.Array, *, blank_is_empty: bool) -> pa.Array:
-    return pc.not_equal(raw if blank_is_empty else pc.utf8_trim(raw, " \t\r"), "")
-
-
-def _with_header(batch: pa.RecordBatch, header: str | None) -> pa.RecordBatch:
-    headers = pa.DictionaryArray.from_arrays(
-        pa.array([0] * batch.num_rows if header is not None else [None] * batch.num_rows, pa.int32()),
-        pa.array([header or ""], pa.string()),
-    ).cast(pa.string())
-    columns = [batch.column("ordinal"), batch.column("raw"), headers, batch.column("defect")]
-    return pa.RecordBatch.from_arrays(columns, schema=RECORDS)
-
-
-def _batches_of_records(header: str | None, lines: list[Line]) -> Iterator[pa.RecordBatch]:
-    if lines:
-        raw = pa.array([line.raw for line in lines], pa.string())
-        ordinal = pa.array([line.ordinal for line in lines], pa.int64())
-        defect = pa.array([line.defect for line in lines], pa.string())
-        yield _with_header(pa.RecordBatch.from_arrays([ordinal, raw, defect], ["ordinal", "raw", "defect"]), header)
+def _batches_of_records(header: str | None, records: list[Line]) -> Iterator[pa.RecordBatch]:
+    if records:
+        raw = pa.array([line.raw for line in records], pa.string())
+        ordinal = pa.array([line.ordinal for line in records], pa.int64())
+        defect = pa.array([line.defect for line in records], pa.string())
+        yield lines.with_header(
+            pa.RecordBatch.from_arrays([ordinal, raw, defect], ["ordinal", "raw", "defect"]), header
+        )
