@@ -80,11 +80,13 @@ def _echo(where: str, credential: str) -> Reply:
         "location": Reply(status=302, headers={"Location": f"http://elsewhere.invalid/{credential}"}),
         "own": Reply(json.dumps({"data": [1], "next": f"?access_token={credential}&page=2"}).encode()),
         "encoding": Reply(headers={"Content-Encoding": credential}),
+        "error": Reply(json.dumps({"errors": [f"{'x' * 180} {words}"]}).encode()),
+        "html": Reply(f"<html><title>{'x' * 190} {credential}</title>".encode()),
     }
     return echoes[where]
 
 
-@pytest.mark.parametrize("where", ["status", "shape", "next", "user info", "location", "own", "encoding"])
+@pytest.mark.parametrize("where", ["status", "shape", "next", "user info", "location", "own", "encoding", "error", "html"])
 @pytest.mark.parametrize("auth", [BEARER, {"kind": "basic", "username_env": "U", "password_env": "P"}])
 def test_a_secret_that_the_server_echoes_reaches_no_log_error_or_url(
     where: str, auth: dict[str, str], caplog: pytest.LogCaptureFixture
