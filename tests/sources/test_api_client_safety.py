@@ -86,7 +86,9 @@ def _echo(where: str, credential: str) -> Reply:
     return echoes[where]
 
 
-@pytest.mark.parametrize("where", ["status", "shape", "next", "user info", "location", "own", "encoding", "error", "html"])
+@pytest.mark.parametrize(
+    "where", ["status", "shape", "next", "user info", "location", "own", "encoding", "error", "html"]
+)
 @pytest.mark.parametrize("auth", [BEARER, {"kind": "basic", "username_env": "U", "password_env": "P"}])
 def test_a_secret_that_the_server_echoes_reaches_no_log_error_or_url(
     where: str, auth: dict[str, str], caplog: pytest.LogCaptureFixture
