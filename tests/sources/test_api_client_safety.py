@@ -188,7 +188,10 @@ def test_redirects_without_end_are_an_error() -> None:
     ("fault", "says"),
     [
         (Fault("loop", "orders", page=2), r"next link loops: \S+cursor=\S+ was already fetched"),
-        (Fault("duplicate", "orders", page=2), r"this page repeats the body of the page before"),
+        (
+            Fault("duplicate", "orders", page=2),
+            r"this page repeats the body of the page before: check next_path = 'next'",
+        ),
         (
             Fault("other-host", "orders", page=2),
             r"next link 'http://elsewhere\.invalid/orders\S+ leads to http://elsewhere.invalid:80 and not",
