@@ -80,11 +80,15 @@ def _echo(where: str, credential: str) -> Reply:
         "location": Reply(status=302, headers={"Location": f"http://elsewhere.invalid/{credential}"}),
         "own": Reply(json.dumps({"data": [1], "next": f"?access_token={credential}&page=2"}).encode()),
         "encoding": Reply(headers={"Content-Encoding": credential}),
+        "error": Reply(json.dumps({"errors": [f"{'x' * 180} {words}"]}).encode()),
+        "html": Reply(f"<html><title>{'x' * 190} {credential}</title>".encode()),
     }
     return echoes[where]
 
 
-@pytest.mark.parametrize("where", ["status", "shape", "next", "user info", "location", "own", "encoding"])
+@pytest.mark.parametrize(
+    "where", ["status", "shape", "next", "user info", "location", "own", "encoding", "error", "html"]
+)
 @pytest.mark.parametrize("auth", [BEARER, {"kind": "basic", "username_env": "U", "password_env": "P"}])
 def test_a_secret_that_the_server_echoes_reaches_no_log_error_or_url(
     where: str, auth: dict[str, str], caplog: pytest.LogCaptureFixture
@@ -184,7 +188,10 @@ def test_redirects_without_end_are_an_error() -> None:
     ("fault", "says"),
     [
         (Fault("loop", "orders", page=2), r"next link loops: \S+cursor=\S+ was already fetched"),
-        (Fault("duplicate", "orders", page=2), r"this page repeats the body of the page before"),
+        (
+            Fault("duplicate", "orders", page=2),
+            r"this page repeats the body of the page before: check next_path = 'next'",
+        ),
         (
             Fault("other-host", "orders", page=2),
             r"next link 'http://elsewhere\.invalid/orders\S+ leads to http://elsewhere.invalid:80 and not",

@@ -191,6 +191,7 @@ def test_a_second_page_equal_to_the_first_names_the_parameter_that_is_ignored(st
     asked: list[int] = []
     said, fetched = refusal(lambda _: body([1, 2], echo=asked.append(0) or len(asked)), pagination=style)
     assert names in said
+    assert "the server does not seem to know" in said
     assert "total_path" in said
     assert not fetched.complete
 
@@ -324,6 +325,12 @@ def test_records_that_never_stop_moving_fail_the_fetch() -> None:
 def test_records_that_came_on_an_earlier_page_are_counted() -> None:
     _, fetched, _ = fetch(by_page([[1, 2], [2, 3], [3, 1]]), pagination="page")
     assert (fetched.records, fetched.distinct_ids, fetched.overlaps) == (6, 3, 3)
+
+
+def test_records_without_an_id_count_each_on_its_page_and_once_where_they_come_again() -> None:
+    numbered: dict[str, Any] = {"identify": lambda text: text if text.isdigit() else None}
+    _, fetched, _ = fetch(by_page([[None, None], [1, {}], [{}]]), pagination="page", **numbered)
+    assert (fetched.records, fetched.distinct_ids, fetched.overlaps) == (4, 4, 1)
 
 
 def test_a_file_is_complete_as_it_is(tmp_path: Any) -> None:

@@ -114,7 +114,7 @@ class ApiClient:
                 "credentials_sent_unencrypted", source=self._name, url=shown(start), fix="use https:// in api.url"
             )
         try:
-            with requests.Session() as session:
+            with requests.Session() as session, self._tries.watched():
                 # A proxy set in the environment cannot reach this machine's own ports.
                 session.trust_env = not is_loopback(start)
                 getter = Getter(self._api, self._label, session, credentials, self._clock)

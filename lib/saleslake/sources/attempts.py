@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -50,6 +51,7 @@ class Attempts:
         self._sleep = sleep
         self._say = say
         self._reason = ""
+        self._asked_at = 0.0
 
     def fetch(self, getter: Getter, url: str, room: int) -> tuple[Answer, Document]:
         """One page, tried up to `retries` times more. Raises GaveUp, or what the getter raises."""
@@ -74,8 +76,11 @@ class Attempts:
 
     def _attempt(self, getter: Getter, url: str, room: int) -> tuple[Answer, Document]:
         self.attempts += 1
-        with self._shown_while_it_lasts():
+        self._asked_at = time.monotonic()
+        try:
             answer = getter.get(url, room)
+        finally:
+            self._asked_at = 0.0
         return answer, read_answer(answer, self._api, self._split, self._records_path, getter.hide)
 
     def _wait(self, state: RetryCallState) -> float:
@@ -99,15 +104,15 @@ class Attempts:
             left -= step
 
     @contextmanager
-    def _shown_while_it_lasts(self) -> Iterator[None]:
-        """Say every few seconds that there is no answer yet: a slow server looks like a program that hangs."""
+    def watched(self) -> Iterator[None]:
+        """Say every few seconds how long an answer has been waited for: a slow server looks like a program that hangs."""
         done = threading.Event()
 
         def tell() -> None:
-            waited = 0.0
             while not done.wait(_SHOWN_EVERY):
-                waited += _SHOWN_EVERY
-                self._say(f"waiting for an answer, {waited:.0f} s so far")
+                waited = time.monotonic() - self._asked_at if self._asked_at else 0
+                if waited >= _SHOWN_EVERY:
+                    self._say(f"waiting for an answer, {waited:.0f} s so far")
 
         teller = threading.Thread(target=tell, name="api-wait", daemon=True)
         teller.start()

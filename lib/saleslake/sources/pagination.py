@@ -29,6 +29,8 @@ class Pagination:
 
     names_next: ClassVar[bool] = True
     """Whether pages name the next one. If not, they are asked for by place, and one may well come twice."""
+    checks: ClassVar[tuple[str, ...]] = ("pagination",)
+    """Settings that are likely wrong where pages repeat."""
     may_skip = False
     """Whether a record that goes away may move another one past the pages without any other sign."""
     kind = "page"
@@ -62,18 +64,20 @@ class Pagination:
         self.end = how
         return None
 
+    def checked(self) -> str:
+        return ", ".join(f"{name} = {getattr(self.api, name)!r}" for name in self.checks)
+
     def error(self, seen: Seen, problem: str) -> SourceError:
         return SourceError(f"{self.label}: GET {shown(seen.answer.url)}: {problem}")
 
     def _refuse_repeated_body(self, seen: Seen) -> None:
         if self.names_next and seen.keys and self.last and seen.answer.body == self.last.answer.body:
-            raise self.error(seen, "this page repeats the body of the page before; check the pagination settings")
+            raise self.error(seen, f"this page repeats the body of the page before: check {self.checked()}")
 
 
 class _Linked(Pagination):
     """Pages that name the next one."""
 
-    setting: ClassVar[str]
     _repeats = 0
 
     def refused(self, refusal: Refused, is_reached: bool) -> str | None:
@@ -86,15 +90,14 @@ class _Linked(Pagination):
         same = bool(seen.keys) and self.last is not None and set(seen.keys) == set(self.last.keys)
         self._repeats = self._repeats + 1 if same else 0
         if self._repeats > 1:
-            problem = f"the same records came three times in a row: check {self.setting} = {getattr(self.api, self.setting)!r}"
-            raise self.error(seen, problem)
+            raise self.error(seen, f"the same records came three times in a row: check {self.checked()}")
         return super().after(seen)
 
 
 class NextLink(_Linked):
     """Follows the link in the body, else the one in the Link header; an empty page does not end it."""
 
-    setting = "next_path"
+    checks = ("next_path",)
 
     def __init__(self, api: Api, first: str, label: str) -> None:
         super().__init__(api, first, label)
@@ -133,7 +136,7 @@ class Cursor(_Linked):
     An empty page that repeats the cursor it was asked with ends it too: such APIs hand out a cursor for ever.
     """
 
-    setting = "cursor_path"
+    checks = ("cursor_param", "cursor_path")
 
     def __init__(self, api: Api, first: str, label: str) -> None:
         super().__init__(api, first, label)
@@ -187,7 +190,9 @@ class Numbered(Pagination):
             if not self._has_moved_on and seen.is_reached:
                 return self.ended("stated total reached")
             if not self._has_moved_on:
-                raise self.error(seen, ignored(f"page_param = {self.api.page_param!r}"))
+                raise self.error(
+                    seen, ignored(f"page_param = {self.api.page_param!r}, first_page = {self.api.first_page}")
+                )
             self._repeats += 1
             if self._repeats == 2:
                 return self.ended("last page came again")
