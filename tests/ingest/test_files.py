@@ -16,6 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from saleslake import bronze
+from saleslake.cli import app
 from saleslake.config import Settings
 from saleslake.ingest import files
 from saleslake.ingest.paths import missing
@@ -281,11 +282,18 @@ def test_names_left_alone_are_one_line_of_the_log(shop: Shop) -> None:
     assert [Path(name).name for name in line["first"]] == [".ipynb_checkpoints", "_temporary"]
 
 
-def test_a_path_that_names_nothing_can_be_told_before_spark_starts(make_settings: Make, tmp_path: Path) -> None:
+def test_a_path_that_names_nothing_is_told_before_spark_starts(
+    make_settings: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make(tmp_path, "in/a.jsonl")
     settings = make_settings(JSONL.replace('"in"', '["in", "gone.jsonl", "in/*.csv"]'))
     assert [line.split(";")[0] for line in missing(settings, settings.sources)] == [
         f"sources.s.path: nothing at {tmp_path}/{path}" for path in ("gone.jsonl", "in/*.csv")
+    ]
+    app._before_run(settings)
+    said = capsys.readouterr().err.split("\n")
+    assert [line.split(";")[0] for line in said[:-1]] == [
+        f"warning: sources.s.path: nothing at {tmp_path}/{path}" for path in ("gone.jsonl", "in/*.csv")
     ]
 
 
