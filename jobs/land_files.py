@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from saleslake.config import Settings
-from saleslake.entry import chosen_sources, job_parser, run_job
+from saleslake.entry import chosen_sources, job_parser, run_job, say_missing_paths
 from saleslake.ingest.window import Window
 from saleslake.pipeline import Batch
 
@@ -22,7 +22,10 @@ def main(argv: list[str]) -> int:
         batch.heal()
         batch.land(chosen(batch.lake.settings), Window(), refetch=args.refetch)
 
-    return run_job("land_files", args.config, work, verbose=args.verbose, check=chosen)
+    def check(settings: Settings) -> None:
+        say_missing_paths(settings, chosen(settings))
+
+    return run_job("land_files", args.config, work, verbose=args.verbose, check=check)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ url = "{self.api.url}/orders"
         for table in SILVER:
             lake.create(table)
         step.catch_up(lake, "shop")
-        report = land(lake, "shop", window or Window(), refetch=refetch)
+        report, _ = land(lake, "shop", window or Window(), refetch=refetch)
         step.catch_up(lake, "shop")
         return report
 

@@ -168,6 +168,15 @@ def test_a_duplicate_page_is_the_last_body_again(web: requests.Session) -> None:
     assert second != first
 
 
+def test_an_error_inside_a_200_html_and_a_last_page_that_comes_again(web: requests.Session) -> None:
+    faults = parse_faults("error=Busy@orders#1, html@orders#2, last-again@orders#3x2")
+    with MockApi(ORDERS, page_size=2, faults=faults) as api:
+        error, html, last, beyond, empty = (web.get(f"{api.url}/orders?page={n}", timeout=5) for n in (1, 1, 3, 9, 9))
+    assert (error.status_code, error.json()) == (200, {"errors": [{"message": "Busy"}], "data": []})
+    assert (html.status_code, html.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert (ids(last), ids(beyond), ids(empty)) == (["o5"], ["o5"], [])
+
+
 def test_a_slow_answer_comes_late_and_does_not_hold_up_the_end(web: requests.Session) -> None:
     with MockApi(
         ORDERS, faults=[Fault("slow", "orders", value="0.2"), Fault("slow", "orders", nth=2, value="60")]

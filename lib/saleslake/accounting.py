@@ -12,7 +12,8 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import bronze
+from saleslake import bronze, windows
+from saleslake.errors import first_line
 from saleslake.fingerprint import gold_fingerprint, rules_fingerprint
 from saleslake.gold import star
 from saleslake.gold.sync import differences
@@ -21,6 +22,7 @@ from saleslake.publish import ranked_versions
 from saleslake.silver import quarantine, step
 from saleslake.silver.contract import ORDER, Entity
 from saleslake.silver.registry import ENTITIES
+from saleslake.windows import Windows
 
 _SHOWN = 20
 
@@ -30,6 +32,8 @@ class SourceProof:
     """One source: landed = applied + duplicate + superseded + quarantined, as sets of record ids."""
 
     source: str
+    never_landed: bool = False
+    """Nothing of it ever came: not even an empty file, or an API's answer without records."""
     landed: int = 0
     applied: int = 0
     duplicate: int = 0
@@ -52,10 +56,14 @@ class Proof:
     gold: dict[str, list[str]] = field(default_factory=dict)
     """Gold table → keys that differ from what silver says, the first of them; empty lists for tables that agree."""
     notes: list[str] = field(default_factory=list)
+    windows: dict[str, Windows] = field(default_factory=dict)
+    """Of each API: the windows that it was asked for."""
+    not_landed: list[str] = field(default_factory=list)
+    """What a source had, is not in bronze, and no run will ask for: one line each, until somebody settles it."""
 
     @property
     def holds(self) -> bool:
-        return all(s.adds_up for s in self.sources) and not any(self.gold.values())
+        return all(s.adds_up for s in self.sources) and not any(self.gold.values()) and not self.not_landed
 
 
 def verify(lake: Lake) -> Proof:
@@ -75,18 +83,23 @@ def verify(lake: Lake) -> Proof:
         for name in ENTITIES:
             proof.sources += prove_entity(lake, ENTITIES[name])
         proof.gold = _prove_gold(lake)
+    for name, source in lake.settings.sources.items():
+        if source.format == "api":
+            proof.windows[name] = windows.of(bronze.controls(lake, name), lake.landing.last_window(name))
+            proof.not_landed += windows.passed(name, proof.windows[name])
     return proof
 
 
-def states(lake: Lake, entity: Entity) -> DataFrame | None:
-    """Every landed record of an entity and what it should be: (record_id, source, state). None if nothing landed."""
-    sources = [s for s, settings in lake.settings.sources.items() if settings.entity == entity.name]
-    landed = [s for s in sources if lake.exists(bronze.holding(lake, s))]
-    if not landed:
+def states(lake: Lake, entity: Entity, frames: dict[str, DataFrame] | None = None) -> DataFrame | None:
+    """Every landed record of an entity and what it should be: (record_id, source, state). None if nothing landed.
+
+    `frames`: by source, all its records as cleaned, where that is done already.
+    """
+    frames = _cleaned(lake, _landed(lake, entity))[0] if frames is None else frames
+    if not frames:
         return None
-    frames = [step.cleaned(lake, s, bronze.rows(lake, s)) for s in landed]
-    files = [f for s in landed if (f := step.touched_files(lake, s, None)) is not None]
-    cleaned = reduce(DataFrame.unionByName, frames)
+    files = [f for s in frames if (f := step.touched_files(lake, s, None)) is not None]
+    cleaned = reduce(DataFrame.unionByName, frames.values())
     valid = cleaned.where(F.size("reasons") == 0).select(
         *entity.table.keys, *_missing(entity, "record_id", "source"), "content_hash", *ORDER
     )
@@ -110,18 +123,12 @@ def _missing(entity: Entity, *names: str) -> list[str]:
 
 def prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
     """Judge every landed record of one silver table again and compare with what it and quarantine hold; a proof a source."""
-    should = states(lake, entity)
-    if should is None:
-        return []
     sources = [s for s, settings in lake.settings.sources.items() if settings.entity == entity.name]
-    landed = reduce(
-        DataFrame.unionByName,
-        [
-            bronze.records(lake, s).select("record_id", "source")
-            for s in sources
-            if lake.exists(bronze.holding(lake, s))
-        ],
-    )
+    frames, unread = _cleaned(lake, _landed(lake, entity))
+    should = states(lake, entity, frames)
+    if should is None:
+        return [SourceProof(s, never_landed=True) for s in sources if s not in unread] + list(unread.values())
+    landed = reduce(DataFrame.unionByName, [bronze.records(lake, s).select("record_id", "source") for s in frames])
     applied = _stored(lake, entity, "applied")
     rejected = _stored(lake, entity, "quarantined")
     is_ = applied.unionByName(rejected)
@@ -155,7 +162,30 @@ def prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
         F.coalesce("landed", F.lit(0)).alias("landed"),
         wrong.alias("wrong"),
     )
-    return _read_off(judged, sources)
+    proofs = _read_off(judged.where(~F.col("source").isin([*unread]))) if unread else _read_off(judged)
+    there = {proof.source for proof in proofs}
+    for name in sources:
+        if name not in there and name not in unread:
+            nothing = name not in frames or lake.settings.sources[name].is_stream
+            proofs.append(SourceProof(name, never_landed=nothing))
+    return sorted([*proofs, *unread.values()], key=lambda proof: proof.source)
+
+
+def _landed(lake: Lake, entity: Entity) -> list[str]:
+    """Sources of the entity whose bronze table is there."""
+    sources = lake.settings.sources
+    return [s for s in sources if sources[s].entity == entity.name and lake.exists(bronze.holding(lake, s))]
+
+
+def _cleaned(lake: Lake, sources: list[str]) -> tuple[dict[str, DataFrame], dict[str, SourceProof]]:
+    """By source, all its records as cleaned; and the proofs of those whose records cannot be judged."""
+    frames, unread = {}, {}
+    for name in sources:
+        try:
+            frames[name] = step.cleaned(lake, name, bronze.rows(lake, name))
+        except Exception as e:
+            unread[name] = SourceProof(name, wrong={f"cannot be judged: {first_line(e)}": []}, wrong_count=1)
+    return frames, unread
 
 
 def _stored(lake: Lake, entity: Entity, state: str) -> DataFrame:
@@ -168,8 +198,8 @@ def _stored(lake: Lake, entity: Entity, state: str) -> DataFrame:
     return rows.select("record_id", F.lit(state).alias("stored"), F.col("source").alias("stored_source"))
 
 
-def _read_off(judged: DataFrame, sources: list[str]) -> list[SourceProof]:
-    proofs = {name: SourceProof(name) for name in sources}
+def _read_off(judged: DataFrame) -> list[SourceProof]:
+    proofs: dict[str, SourceProof] = {}
     grouped = judged.groupBy("source", "state", "wrong").agg(
         F.count("*").alias("n"),
         F.sum("landed").alias("landed"),

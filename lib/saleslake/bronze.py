@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from saleslake import few, kill_points
 from saleslake.lake import Lake
@@ -97,6 +98,8 @@ class Control:
     watermark_key: str | None = None
     left_out: int = 0
     fields: tuple[str, ...] = ()
+    fetch: dict[str, Any] | None = None
+    """Of an API: what the fetch of the window came to (`Fetched.facts`) and `failure`, why it is not complete."""
 
     def json(self) -> str:
         content = {k: v for k, v in self.__dict__.items() if k != "landed_at"}
@@ -170,16 +173,16 @@ class Staging:
 
     def control_row(self, control: Control, source: str, run_id: str) -> pa.Table:
         """The control row of the commit as bronze holds it, but for the clock of the stream."""
-        row = self._control(control, source, run_id)
-        raw, unit, ordinal = (row.column(name)[0].as_py() for name in ("raw", "unit", "ordinal"))
-        added = {
-            "record_id": pa.array([f"{unit}#{ordinal}"]),
-            "content_hash": pa.array([content_hash(raw)]),
-            "landed_date": pa.array([control.landed_at.astimezone(UTC).date()]),
-        }
-        for name, column in added.items():
-            row = row.append_column(name, column)
-        return row
+        return identified(self._control(control, source, run_id))
+
+    def frame(self, lake: Lake, name: str = "records") -> DataFrame:
+        """What is staged, for Spark; told the schema, it need not look for it."""
+        return lake.spark.read.schema(from_arrow_schema(self._SCHEMA)).parquet(str(self.folder / f"{name}.parquet"))
+
+    def table(self) -> pa.Table:
+        """All rows of the commit, the control row among them."""
+        paths = [self.folder / f"{name}.parquet" for name in ("records", "control")]
+        return pa.concat_tables([pq.read_table(path) for path in paths if path.exists()])
 
     def _control(self, control: Control, source: str, run_id: str) -> pa.Table:
         one = pa.RecordBatch.from_pydict({"ordinal": [0], "raw": [control.json()], "header": [None], "defect": [None]})
@@ -217,18 +220,15 @@ def append(lake: Lake, source: str, staging: Staging) -> None:
     """One commit with everything staged. The caller holds the source's landing lock."""
     staging.close()
     table = table_of(source)
-    frames = []
-    for name, repartition in (("records.parquet", False), ("control.parquet", True)):
-        if (staging.folder / name).exists():
-            frame = with_identity(lake.spark.read.parquet(str(staging.folder / name))).select(*table.select())
-            frames.append(frame.coalesce(1) if repartition else frame)
-    rows = frames[0] if len(frames) == 1 else frames[0].unionByName(frames[1])
-    is_few = few.applies(lake, staging.rows)
-    collected = rows.toArrow() if is_few else None
-    kill_points.reached("before_bronze")
-    if collected is not None:
-        few.append(lake, table, collected)
+    if few.applies(lake, staging.rows):
+        few_rows = identified(staging.table())
+        kill_points.reached("before_bronze")
+        few.append(lake, table, few_rows)
     else:
+        rows = with_identity(staging.frame(lake, "control")).select(*table.select()).coalesce(1)
+        if staging.rows:
+            rows = with_identity(staging.frame(lake)).select(*table.select()).unionByName(rows)
+        kill_points.reached("before_bronze")
         lake.append(table, rows)
     kill_points.reached("after_bronze")
 
@@ -253,9 +253,26 @@ def with_identity(staged: DataFrame, *others: str) -> DataFrame:
     )
 
 
-def content_hash(raw: str) -> str:
-    """The content_hash of a record without header, as `with_identity` computes it in Spark."""
-    return hashlib.sha256(raw.encode()).hexdigest()[:HASH_LENGTH]
+def identified(staged: pa.Table) -> pa.Table:
+    """`with_identity` for few rows, without Spark."""
+    units, ordinals = (staged.column(name).to_pylist() for name in ("unit", "ordinal"))
+    contents = zip(staged.column("raw").to_pylist(), staged.column("header").to_pylist(), strict=True)
+    added = {
+        "record_id": pa.array([f"{unit}#{ordinal}" for unit, ordinal in zip(units, ordinals, strict=True)]),
+        "content_hash": pa.array([content_hash(raw, header) for raw, header in contents], pa.string()),
+        "landed_date": staged.column("landed_at").cast(pa.date32()),
+    }
+    for name, column in added.items():
+        staged = staged.append_column(name, column)
+    return staged
+
+
+def content_hash(raw: str | None, header: str | None = None) -> str | None:
+    """The content_hash of a record, as `with_identity` computes it in Spark."""
+    if raw is None and header is None:
+        return None
+    content = "\n".join(text for text in (header, raw) if text is not None)
+    return hashlib.sha256(content.encode()).hexdigest()[:HASH_LENGTH]
 
 
 def records(lake: Lake, source: str) -> DataFrame:

@@ -69,6 +69,10 @@ class Run(Strict):
     """The next API window starts this long before the watermark, for records that appear late."""
     amount_tolerance: Decimal = Decimal("0.005")
     """Greatest difference between an order's amount and Σ qty × price that is not a mismatch, in currency."""
+    quarantine_share: float = Field(default=1.0, gt=0, le=1)
+    """A source ends the run with 1 if at least this share of its records of the run was quarantined …"""
+    quarantine_from_records: int = Field(default=20, ge=1)
+    """… and they are at least so many. The stream goes on, and sends an alert."""
     quick_from_records: int = Field(default=20_000, ge=0)
     """From so many new records on, ordinary orders are cleaned the quick way; compiling it takes a second. Results are the same."""
     few_rows: int = Field(default=50_000, ge=0)

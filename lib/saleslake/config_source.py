@@ -1,72 +1,26 @@
-"""Settings of one source and its API; part of `config`, from which everything else imports them."""
+"""Settings of one source; part of `config`, from which everything else imports them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, field_validator, model_validator
 
 from saleslake import date_patterns
+from saleslake.charsets import is_charset
+from saleslake.config_api import Api as Api
+from saleslake.config_api import Auth as Auth
+from saleslake.config_api import Strict as Strict
+from saleslake.config_api import known_zone
 
 Severity = Literal["error", "warn"]
 
-
-class Strict(BaseModel):
-    """Refuses settings it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+_HASH = re.compile(r"[0-9a-f]{12,64}")
 
 
-class Auth(Strict):
-    """How requests authenticate. The values live in the environment; here stand only their names."""
-
-    kind: Literal["none", "bearer", "header", "basic"] = "none"
-    token_env: str = ""
-    header: str = "X-API-Key"
-    username_env: str = ""
-    password_env: str = ""
-
-    @model_validator(mode="after")
-    def _names_given(self) -> Auth:
-        needed = {"bearer": ["token_env"], "header": ["token_env"], "basic": ["username_env", "password_env"]}
-        for name in needed.get(self.kind, []):
-            if not getattr(self, name):
-                raise ValueError(f"auth kind {self.kind!r} needs {name} (the name of an environment variable)")
-        return self
-
-
-class Api(Strict):
-    """One REST endpoint: how its pages are asked for, followed, limited and retried."""
-
-    url: str
-    auth: Auth = Auth()
-    pagination: Literal["next", "cursor", "page", "offset", "none"] = "next"
-    next_path: str = "next"
-    """Dotted path of the next link in the body; a `Link: <…>; rel="next"` header is honoured as well."""
-    cursor_path: str = "next_cursor"
-    cursor_param: str = "cursor"
-    page_param: str = "page"
-    first_page: int = 1
-    offset_param: str = "offset"
-    page_size_param: str = "limit"
-    page_size: int = Field(default=500, ge=1)
-    since_param: str = "since"
-    until_param: str = "until"
-    params: dict[str, str] = {}
-    connect_timeout_seconds: float = Field(default=5.0, gt=0)
-    read_timeout_seconds: float = Field(default=30.0, gt=0)
-    retries: int = Field(default=3, ge=0)
-    backoff_seconds: float = Field(default=0.5, ge=0)
-    backoff_max_seconds: float = Field(default=60.0, gt=0)
-    max_pages: int = Field(default=100_000, ge=1)
-    max_body_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
-    """Cap on one body after decompression."""
-    max_total_bytes: int = Field(default=64 * 1024**3, ge=1)
-
-
-class Source(Strict):
+class Source(Strict, BaseModel):  # both, because ruff does not look into another module for what it may default to
     """One stream of records of one entity: where it comes from, how it reads, how its names map to ours."""
 
     entity: str
@@ -79,9 +33,11 @@ class Source(Strict):
     """events_csv: the column names of a line that comes without a header."""
     path: list[str] = []
     """Files, folders or globs (csv, json, jsonl). A folder means every file in it."""
+    no_files: Literal["fail", "say"] = "fail"
+    """What it is when a path names nothing, or had files and has none now: a failure (exit 1), or one line."""
     api: Api | None = None
     records_path: str = ""
-    """Dotted path to the array of records in a JSON body; empty: the body itself is the array."""
+    """Dotted path to the array of records in a JSON body, or to the one record; empty: the body itself is the array."""
     key: Literal["default", "line"] = "default"
     version: str = ""
     """Our name of the column that tells versions of a key apart in time (orders: updated_at, else created_at)."""
@@ -97,6 +53,9 @@ class Source(Strict):
     """Spark datetime patterns, and `iso` for ISO 8601 with an optional zone."""
     time_zone: str = "UTC"
     """Zone of times that carry none."""
+    dismiss: list[str] = []
+    """Files that cannot be read and are given up, each by the first 12 or more hex digits of its SHA-256, as the run that
+    could not read it names them. A file that is replaced has other ones, so it is read again."""
     incremental: bool | None = None
     """Whether the API takes since/until; default: yes for orders and transactions, no for reference data."""
     rules: dict[str, Severity] = {}
@@ -132,23 +91,25 @@ class Source(Strict):
                 raise ValueError(f"{pattern!r} is no Spark datetime pattern for reading: {problem}")
         return value
 
+    @field_validator("dismiss")
+    @classmethod
+    def _start_of_a_hash(cls, value: list[str]) -> list[str]:
+        for digits in value:
+            if not _HASH.fullmatch(digits):
+                raise ValueError(f"{digits!r}: give 12 to 64 hex digits of the file's SHA-256, as the run prints them")
+        return value
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str) -> str:
-        try:
-            "".encode(value)
-        except LookupError:
-            raise ValueError(f"unknown encoding {value!r}") from None
+        if not is_charset(value):
+            raise ValueError(f"unknown encoding {value!r}; use a name like utf-8, latin-1, cp1252, utf-16 or shift_jis")
         return value
 
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except Exception:
-            raise ValueError(f"unknown time zone {value!r}; use a name like Europe/Berlin") from None
-        return value
+        return known_zone(value)
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Source:
@@ -165,6 +126,10 @@ class Source(Strict):
         if self.format == "api" and self.key == "line":
             raise ValueError("key 'line' is for files whose rows have no key; an API's records need one")
         return self
+
+    def dismisses(self, sha256: str) -> bool:
+        """Whether a file that cannot be read, with this SHA-256, is given up."""
+        return any(sha256.startswith(digits) for digits in self.dismiss)
 
     @property
     def is_stream(self) -> bool:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 import structlog
 
-from saleslake import config, logs, runlog
-from saleslake.alerts.tell import tell, warn_if_silent
+from saleslake import config, logs, misread, runlog
+from saleslake.alerts.message import Alert, Run
+from saleslake.alerts.tell import tell, tell_now, warn_if_silent
 from saleslake.config import Settings
 from saleslake.errors import EXIT_OK, ConfigError, Interrupted, SaleslakeError, first_line
 from saleslake.errors import fail as fail
 from saleslake.gold import precedence
+from saleslake.ingest.paths import missing
 from saleslake.lake import Lake
 from saleslake.lineage.emit import Emitter
 from saleslake.monitor import push
@@ -76,7 +79,7 @@ def run_job(
     lineage = Emitter(lake, command)
     lineage.started(started)
     batch = Batch(lake, say)
-    batch.on_progress = lineage.running
+    batch.on_progress = while_running(lake, command, started, lineage)
     error: BaseException | None = None
     try:
         say("starting Spark")
@@ -100,6 +103,22 @@ def run_job(
     tell(settings, command, lake.run_id, started, batch.summary, error, log=lake.work("logs", f"{lake.run_id}.jsonl"))
     lineage.ended(batch.summary, error, ended)
     return code
+
+
+def while_running(lake: Lake, command: str, started: datetime, lineage: Emitter) -> Callable[[Summary], None]:
+    """What is told of a stream while it runs."""
+    watch = misread.Watch(lake)
+
+    def told(summary: Summary) -> None:
+        lineage.running(summary)
+        for line in watch.look(summary.outcomes):
+            structlog.get_logger().error("source_misread", reason=line)
+            seconds = (datetime.now(UTC) - started).total_seconds()
+            log = lake.work("logs", f"{lake.run_id}.jsonl")
+            run = Run(command, lake.run_id, started, seconds, str(lake.settings.config_file), log)
+            tell_now(lake.settings, run, Alert("quarantine", line))
+
+    return told
 
 
 def _one_line(command: str, summary: Summary, seconds: float) -> str:
@@ -166,6 +185,7 @@ def summary_dict(summary: Summary) -> dict[str, object]:
         "checks": {r.check.name: r.found for r in summary.checks},
         "seconds": {k: round(v, 3) for k, v in summary.seconds.items()},
         "notes": summary.notes,
+        "troubles": summary.troubles,
         "nothing_new": summary.nothing_new,
     }
 
@@ -205,3 +225,9 @@ def check_secrets(settings: Settings, sources: Sequence[str]) -> None:
         api = settings.sources[name].api
         if api is not None and api.url.lower().startswith(("http://", "https://")):
             Credentials(api.auth, settings.secret, f"sources.{name}.api.auth")
+
+
+def say_missing_paths(settings: Settings, sources: Sequence[str]) -> None:
+    """Say of each path that names nothing that it does, before Spark starts. The run ends with 1 for it, not by it."""
+    for line in missing(settings, sources):
+        print(f"warning: {line}", file=sys.stderr, flush=True)

@@ -11,7 +11,6 @@ from urllib.parse import unquote
 from deltalake.exceptions import DeltaError
 
 from saleslake import bronze
-from saleslake.errors import TableError
 from saleslake.lake import Lake
 from saleslake.state import Pin, State
 from saleslake.table import Table
@@ -94,12 +93,20 @@ def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> st
     return ""
 
 
-def check_bronze(lake: Lake, sources: Iterable[str]) -> None:
-    """Raise TableError if a bronze table lost files: nothing below it can bring them back by itself."""
+def lost_bronze(lake: Lake, sources: Iterable[str]) -> dict[str, str]:
+    """Sources whose bronze table lost files or its log, and what to do: nothing below it can bring them back by itself."""
+    problems = {}
     for source in sources:
         table = bronze.holding(lake, source)
-        if lake.exists(table) and (lost := missing_files(lake, table)):
-            raise TableError(
-                f"{table.full_name}: {len(lost)} data file(s) missing, e.g. {lost[0]}: restore them from a backup, or "
-                f"move {lake.path(table)} away and run again: what is in {lake.folder('landing', source)} is taken up anew"
+        try:
+            lost = missing_files(lake, table) if lake.exists(table) else []
+        except (DeltaError, OSError) as e:
+            what = f"its log cannot be read ({str(e).splitlines()[0][:120]})"
+        else:
+            what = f"{len(lost)} data file(s) missing, e.g. {lost[0]}" if lost else ""
+        if what:
+            problems[source] = (
+                f"{table.full_name}: {what}: restore them from a backup, or move {lake.path(table)} away and run again: "
+                f"what is in {lake.folder('landing', source)} is taken up anew"
             )
+    return problems

@@ -180,8 +180,8 @@ class Lake:
         return connection.execute(sql, parameters or {})
 
     @staticmethod
-    def duck(**rows: pa.Table) -> duckdb.DuckDBPyConnection:
-        """DuckDB, with Arrow tables under the names of their keywords."""
+    def duck(**rows: pa.Table | Dataset) -> duckdb.DuckDBPyConnection:
+        """DuckDB, with Arrow tables, or data sets, under the names of their keywords."""
         connection = duckdb.connect()
         connection.execute("set timezone = 'UTC'")
         for name, table in rows.items():

@@ -17,11 +17,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
+
 from saleslake.store import Place, Readable, whole_file
 
 MANIFEST = ".manifest.json"
+WINDOW = "window.json"
+"""Manifest of a window: what was asked of an API in one run, and what the fetch came to."""
 _COPY_BYTES = 8 * 1024 * 1024
 _AT_ONCE = 16
+_LONGEST_NAME = 150
+"""Bytes; file systems end at 255, and number, suffix and temporary name are added to it."""
+_HELD_BYTES = 256 * 1024 * 1024
+"""Split documents kept in memory until they are committed; beyond it they are split a second time."""
 
 State = Literal["fetched", "landed", "left_out", "bronze"]
 """fetched: not decided yet; landed: goes to bronze; left_out: all of it was known; bronze: is there (a hint only)."""
@@ -48,7 +56,7 @@ class Unit:
     status: int | None = None
     defect: str | None = None
     form: str | None = None
-    """Of a page: `json` or `jsonl`, as decided when its Content-Type was at hand; else its bytes tell."""
+    """Of a page: `json` or `jsonl`, and its charset, as decided when its Content-Type was at hand; else its bytes tell."""
     since: str | None = None
     until: str | None = None
     left_out: list[str] = field(default_factory=list)
@@ -58,8 +66,13 @@ class Unit:
 
     def control(self) -> dict[str, Any]:
         """What bronze's control row keeps of it."""
-        keep = ("unit", "file", "sha256", "records")
+        keep = ("unit", "file", "sha256", "records", *(("defect",) if self.defect else ()))
         return {name: getattr(self, name) for name in keep} | {"landed_at": iso(self.landed_at)}
+
+
+def unit_name(name: str) -> str:
+    """A file's name as part of its unit's, not so long that no suffix would fit. What the file is called, stands in `file`."""
+    return name.encode()[-_LONGEST_NAME:].decode("utf-8", "ignore")
 
 
 def iso(moment: datetime) -> str:
@@ -83,6 +96,21 @@ class LandingZone:
 
     def __init__(self, folder: Place, scratch: Path):
         self.folder, self.scratch = folder, scratch
+        self._held: dict[str, list[pa.RecordBatch]] = {}
+        self._held_bytes = 0
+
+    def hold(self, unit: Unit, batches: list[pa.RecordBatch]) -> None:
+        """Keep a unit's records, split to see whether they can be, for the one that asks for them next."""
+        size = sum(batch.nbytes for batch in batches)
+        if self._held_bytes + size <= _HELD_BYTES:
+            self._held[unit.unit] = batches
+            self._held_bytes += size
+
+    def release(self, unit: Unit) -> list[pa.RecordBatch] | None:
+        """What is kept of a unit; it is kept no longer."""
+        batches = self._held.pop(unit.unit, None)
+        self._held_bytes -= sum(batch.nbytes for batch in batches or ())
+        return batches
 
     def path(self, unit: str) -> Place:
         return self.folder / unit
@@ -136,6 +164,22 @@ class LandingZone:
         for run in sorted(runs, reverse=True):
             manifests: list[Place] = [*(folder / run).glob(f"*{MANIFEST}")]
             yield [self._read(path) for path in manifests]
+
+    def save_window(self, source: str, run_id: str, content: dict[str, Any]) -> None:
+        """Write the manifest of the window that a run asked of an API. Every fetch has one, whatever came of it."""
+        with whole_file(self.path(f"{source}/{run_id}/{WINDOW}"), self.scratch) as stream:
+            stream.write(json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+
+    def last_window(self, source: str) -> dict[str, Any] | None:
+        """The manifest of the latest window of a source; None if none was asked for yet."""
+        folder = self.folder / source
+        runs = [str(run.name) for run in folder.iterdir()] if folder.is_dir() else []
+        for run in sorted(runs, reverse=True):
+            path = folder / run / WINDOW
+            if path.is_file():
+                content: dict[str, Any] = json.loads(path.read_bytes())
+                return content
+        return None
 
     @staticmethod
     def _read(path: Place) -> Unit:

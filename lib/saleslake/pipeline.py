@@ -1,21 +1,24 @@
-"""The batch: heal → land → silver → gold → check, in one Spark session. Each step is a job of its own as well."""
+"""The batch: heal → land → silver → gold → check, in one Spark session. Each step is a job of its own as well.
+
+What goes wrong with one source stops no other: it is a line in the summary, and the run ends with 1.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import structlog
 
-from saleslake import bronze, checks, heal, kill_points
-from saleslake.errors import ConfigError
+from saleslake import bronze, checks, heal, kill_points, misread
+from saleslake.errors import ConfigError, LockTimeout, TableError
 from saleslake.fingerprint import rules_fingerprint
 from saleslake.gold import refresh, star
 from saleslake.heal import Damage
 from saleslake.ingest.land import land
-from saleslake.ingest.report import Landed
 from saleslake.ingest.window import Window, effective
 from saleslake.lake import Lake
 from saleslake.parallel import side_by_side
@@ -42,6 +45,9 @@ class Batch:
 
     def __init__(self, lake: Lake, say: Say = _silent):
         self.lake, self.say, self.summary = lake, say, Summary()
+        self._judged: dict[str, step.JudgedRows] = {}
+        self._left_alone: set[str] = set()
+        """Sources whose bronze lost files."""
         self.on_progress: Callable[[Summary], None] = lambda _: None
         """Called by the stream after each micro-batch."""
         self._guard = threading.Lock()
@@ -66,7 +72,14 @@ class Batch:
 
     def heal(self) -> None:
         """Rebuild silver tables that lost files or were written to by somebody else; gold's are left to `gold`."""
-        heal.check_bronze(self.lake, self.lake.settings.sources)
+        # The stream works with its own sources only, and with none of them without their table.
+        streams = bool(self.summary.stream_input)
+        sources = [name for name, source in self.lake.settings.sources.items() if source.is_stream or not streams]
+        for name, problem in heal.lost_bronze(self.lake, sources).items():
+            if streams:
+                raise TableError(problem)
+            self._trouble(name, problem)
+            self._left_alone.add(name)
         damages, _ = heal.inspect(self.lake, _SILVER_TABLES, self.state.load())
         if not damages:
             return
@@ -77,22 +90,30 @@ class Batch:
             self._rebuild([ENTITIES[name].table for name in entities] + [quarantine.TABLE], entities)
 
     def land(self, sources: Iterable[str], window: Window, *, refetch: bool = False) -> None:
-        """Land each source, side by side. Silver catches up first: an API's known records are told by silver.
+        """Land each source, side by side.
 
         Raises ConfigError, before anything is fetched, for a window that the watermark of a source contradicts.
         """
-        sources = list(sources)
-        self._check_window(sources, window, refetch)
-
-        def one(name: str) -> Landed:
-            self._add(name, step.catch_up(self.lake, name))
-            self.say(f"landing {name}")
-            return land(self.lake, name, window, refetch=refetch, say=lambda what: self.say(f"landing {name}: {what}"))
-
+        names = [name for name in sources if name not in self._left_alone]
+        self._check_window(names, window, refetch)
         with self._timed("land"):
             for table in _TABLES:
                 self.lake.create(table)
-            side_by_side([partial(self._landed, one, name) for name in sources])
+            side_by_side([partial(self._land_one, name, window, refetch) for name in names])
+
+    def _land_one(self, name: str, window: Window, refetch: bool) -> None:
+        with self._alone(name):
+            if self.lake.settings.sources[name].format == "api":
+                # Silver catches up first: it is silver that tells which of an API's records are known.
+                self._add(name, step.catch_up(self.lake, name))
+            self.say(f"landing {name}")
+            report, judged = land(
+                self.lake, name, window, refetch=refetch, say=lambda what: self.say(f"landing {name}: {what}")
+            )
+            with self._guard:
+                self.summary.landed.append(report)
+                if judged:
+                    self._judged[name] = judged
 
     def _check_window(self, sources: list[str], window: Window, refetch: bool) -> None:
         settings = self.lake.settings
@@ -104,26 +125,23 @@ class Batch:
                 except ConfigError as e:
                     raise ConfigError(f"sources.{name}: {e}") from None
 
-    def _landed(self, one: Callable[[str], Landed], name: str) -> None:
-        report = one(name)
-        with self._guard:
-            self.summary.landed.append(report)
-
     def silver(self, sources: Iterable[str] | None = None) -> None:
         """Bring what landed to silver: entities side by side, the sources of one entity in turn."""
         self.summary.decided = True
-        names = list(sources or self.lake.settings.sources)
+        names = [name for name in sources or self.lake.settings.sources if name not in self._left_alone]
         by_entity: dict[str, list[str]] = {}
         for name in names:
             by_entity.setdefault(self.lake.settings.sources[name].entity, []).append(name)
 
         def one(sources_of_entity: list[str]) -> None:
             for name in sources_of_entity:
-                self.say(f"silver: {name}")
-                self._add(name, step.catch_up(self.lake, name))
+                with self._alone(name):
+                    self.say(f"silver: {name}")
+                    self._add(name, step.catch_up(self.lake, name, self._judged.pop(name, None)))
 
         with self._timed("silver"):
             side_by_side([partial(one, sources_of_entity) for sources_of_entity in by_entity.values()])
+            self._judge_sources()
         self._compare_rules()
         self._remember_sound()
 
@@ -143,9 +161,10 @@ class Batch:
         self.summary.decided = True
         with self._timed("silver"):
             self.say("silver: deciding everything anew")
-            self._rebuild(_SILVER_TABLES, list(ENTITIES))
-            now = rules_fingerprint(self.lake.settings)
-            self.state.update(lambda state: setattr(state, "rules", now))
+            if self._rebuild(_SILVER_TABLES, list(ENTITIES)):
+                now = rules_fingerprint(self.lake.settings)
+                self.state.update(lambda state: setattr(state, "rules", now))
+            self._judge_sources()
 
     def gold(self) -> None:
         """Refresh gold; replace what is damaged."""
@@ -170,15 +189,46 @@ class Batch:
 
     # --- helpers -----------------------------------------------------------------------------------
 
-    def _rebuild(self, tables: list[Table], entities: list[str]) -> None:
+    def _rebuild(self, tables: list[Table], entities: list[str]) -> bool:
+        """Whether all of it could be done: an entity with a source that cannot be judged stays as it is."""
         # Marked first: an overwrite that is killed half-way is noticed and done again by the next run.
+        marked = set(self.state.load().rebuild)
         self._mark(tables)
         with self.lake.lock("silver"):
-            outcomes = step.full_refresh(self.lake, entities)
-        self._unmark(tables)
+            outcomes, troubles = step.full_refresh(self.lake, entities, without=self._left_alone)
+        self._unmark([table for table in tables if table.name not in troubles])
+        untouched = {table.full_name for table in tables if table.name in troubles} - marked
+        self.state.update(lambda state: setattr(state, "rebuild", sorted({*state.rebuild} - untouched)))
         self._remember_sound()
         for entity, outcome in outcomes.items():
             self._add(f"{entity} (all of bronze)", outcome)
+        for name, problem in (pair for of_entity in troubles.values() for pair in of_entity.items()):
+            self._trouble(name, problem)
+        return not troubles
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """What goes wrong in the block is the trouble of one source."""
+        try:
+            yield
+        except Exception as e:
+            if isinstance(e, LockTimeout) and f"landing-{name}" not in str(e):
+                raise  # what all sources need is held: no other would fare better
+            structlog.get_logger().info("source_trouble", source=name, exc_info=True)
+            self._trouble(name, step.trouble(name, e))
+
+    def _trouble(self, name: str, problem: str) -> None:
+        with self._guard:
+            lines = self.summary.troubles.setdefault(name, [])
+            if problem in lines:
+                return
+            lines.append(problem)
+        structlog.get_logger().error("source_failed", source=name, reason=problem)
+
+    def _judge_sources(self) -> None:
+        """A source of which nearly every record was quarantined in this run was misread, and says so."""
+        for name, problem in misread.found(self.lake, self.summary.outcomes).items():
+            self._trouble(name, problem)
 
     def _announce(self, damages: list[Damage]) -> None:
         for damage in damages:

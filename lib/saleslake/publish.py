@@ -191,12 +191,14 @@ def replace(lake: Lake, entity: Entity, frames: list[DataFrame], line_files: lis
     Reads neither table, and the frames several times. `line_files` are the current files of its sources keyed by line. The caller holds the silver lock.
     """
     table = entity.table
-    lake.recreate(table)
     if not frames:
+        lake.recreate(table)
         _replace_rejected(lake, entity, None)
         return Outcome()
     cleaned = reduce(DataFrame.unionByName, frames)
+    # Records that cannot be judged are found out here, while the table still is what it was.
     outcome = _counted(cleaned)
+    lake.recreate(table)
     _replace_rejected(lake, entity, cleaned)
     valid = cleaned.where(F.size("reasons") == 0)
     if line_files:

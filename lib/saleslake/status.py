@@ -11,13 +11,14 @@ from saleslake.stream import figures
 
 
 def status(lake: Lake) -> dict[str, Any]:
-    """Tables with rows, files, bytes and versions; last run; watermark per API; quarantine by reason."""
+    """Tables with rows, files, bytes and versions; last run; watermark and last window per API; quarantine by reason."""
     return {
         "data": lake.settings.data,
         "config": str(lake.settings.config_file),
         "tables": [table_figures(lake, name, path) for name, path in tables(lake).items()],
         "last_run": _last_run(lake),
         "watermarks": _watermarks(lake),
+        "windows": last_windows(lake),
         "quarantine": _quarantine(lake),
         "stream": figures.read(lake),
     }
@@ -46,6 +47,16 @@ def _watermarks(lake: Lake) -> dict[str, str | None]:
         if source.is_incremental:
             mark = bronze.watermark(bronze.controls(lake, name))
             found[name] = mark[0] if mark else None
+    return found
+
+
+def last_windows(lake: Lake) -> dict[str, dict[str, Any]]:
+    """By API, the last window it was asked for and what the fetch came to; of those that were asked already."""
+    found = {}
+    for name, source in lake.settings.sources.items():
+        window = lake.landing.last_window(name) if source.format == "api" else None
+        if window:
+            found[name] = window
     return found
 
 

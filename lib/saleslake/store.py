@@ -161,10 +161,21 @@ def place(path: str, storage: Storage) -> Place:
 
 
 def matching(pattern: str, storage: Storage) -> list[ObjectPath]:
-    """Objects that a URL with wildcards names."""
+    """Objects that a URL with wildcards names, and those below a folder that it names."""
+    fixed, below = fixed_part(pattern)
+    wanted = _pattern(below)
+    found = []
+    for file in ObjectPath(fixed, file_system(storage)).files():
+        names = file.url.removeprefix(f"{fixed}/").split("/")
+        if any(wanted.fullmatch("/".join(names[:n])) for n in range(len(names), 0, -1)):
+            found.append(file)
+    return found
+
+
+def fixed_part(pattern: str) -> tuple[str, str]:
+    """The folder of a URL with wildcards that has none yet, and the pattern of what is below it."""
     fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
-    folder = ObjectPath(fixed, file_system(storage))
-    return list(folder.glob(pattern.removeprefix(f"{fixed}/")))
+    return fixed, pattern.removeprefix(f"{fixed}/")
 
 
 def file_system(storage: Storage) -> pafs.FileSystem:

@@ -22,6 +22,8 @@ class Summary:
     checks: list[checks.Result] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    troubles: dict[str, list[str]] = field(default_factory=dict)
+    """By source: why it could not be landed, decided or believed, where its landing does not say it itself."""
     decided: bool = False
     """Whether silver was a step of this run, beyond catching up before landing."""
     stream_input: str = ""
@@ -40,6 +42,7 @@ class Summary:
     def failures(self) -> list[str]:
         """Everything that makes the run exit with 1."""
         refused = [reason for report in self.landed for reason in report.failed]
+        refused += [reason for reasons in self.troubles.values() for reason in reasons]
         return refused + [result.problem for result in self.checks if result.failed]
 
     @property

@@ -14,7 +14,7 @@ import pytest
 
 from saleslake.errors import SourceError
 from saleslake.mock_api import Fault, MockApi, parse_faults
-from saleslake.sources.api_client import BrokenBody
+from saleslake.sources.api_client import BrokenBody, Page
 from tests.api_support import NOW, Reply, make_client, scripted
 
 STYLES = ["next", "cursor", "page", "offset"]
@@ -28,12 +28,17 @@ ORDERS = [order(number) for number in range(1, 6)]
 TEXTS = [json.dumps(o) for o in ORDERS]
 
 
+def once(pages: list[Page]) -> list[str]:
+    """The records as they came, without those that the next page by offset begins with once more."""
+    return list(dict.fromkeys(text for page in pages for text in page.records))
+
+
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("count", [0, 1, 2, 4, 5])
 def test_each_pagination_style_brings_every_record_once(style: str, count: int) -> None:
     with MockApi(ORDERS[:count]) as api:
         pages = list(make_client(f"{api.url}/orders", pagination=style).pages())
-    assert [text for page in pages for text in page.records] == TEXTS[:count]
+    assert once(pages) == TEXTS[:count]
     assert [page.number for page in pages] == list(range(1, len(pages) + 1))
 
 
@@ -41,7 +46,7 @@ def test_each_pagination_style_brings_every_record_once(style: str, count: int) 
 def test_a_server_that_caps_the_page_size_loses_no_records(style: str) -> None:
     with MockApi(ORDERS, max_page_size=2) as api:
         pages = list(make_client(f"{api.url}/orders", pagination=style, page_size=500).pages())
-    assert [text for page in pages for text in page.records] == TEXTS
+    assert once(pages) == TEXTS
 
 
 def test_no_pagination_asks_once_and_for_no_page_size() -> None:
@@ -106,6 +111,8 @@ def test_a_page_holds_the_exact_body_its_hash_and_when_it_was_fetched() -> None:
         "truncated@orders:2x3",
         "cut@orders:2x2",
         "invalid-json@orders:2x3",
+        "error@orders:2x3",
+        "html@orders:2x3",
         "reset@orders:1x3",
         "reset@orders#2",
         "500@orders:1, cut@orders:2, reset@orders:3",
@@ -180,7 +187,8 @@ def test_retry_after_is_honoured_up_to_the_cap(value: str, expected: float) -> N
     waits: list[float] = []
     with MockApi(ORDERS, faults=Fault("429", "orders", value=value)) as api:
         list(make_client(f"{api.url}/orders", sleep=waits.append).pages())
-    assert waits == [pytest.approx(expected)]
+    assert sum(waits) == pytest.approx(expected)
+    assert max(waits, default=0) <= 5  # in pieces, so that it can be said how long it still lasts
 
 
 def test_waits_grow_exponentially_with_jitter_up_to_the_cap() -> None:

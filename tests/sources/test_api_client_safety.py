@@ -80,11 +80,15 @@ def _echo(where: str, credential: str) -> Reply:
         "location": Reply(status=302, headers={"Location": f"http://elsewhere.invalid/{credential}"}),
         "own": Reply(json.dumps({"data": [1], "next": f"?access_token={credential}&page=2"}).encode()),
         "encoding": Reply(headers={"Content-Encoding": credential}),
+        "error": Reply(json.dumps({"errors": [f"{'x' * 180} {words}"]}).encode()),
+        "html": Reply(f"<html><title>{'x' * 190} {credential}</title>".encode()),
     }
     return echoes[where]
 
 
-@pytest.mark.parametrize("where", ["status", "shape", "next", "user info", "location", "own", "encoding"])
+@pytest.mark.parametrize(
+    "where", ["status", "shape", "next", "user info", "location", "own", "encoding", "error", "html"]
+)
 @pytest.mark.parametrize("auth", [BEARER, {"kind": "basic", "username_env": "U", "password_env": "P"}])
 def test_a_secret_that_the_server_echoes_reaches_no_log_error_or_url(
     where: str, auth: dict[str, str], caplog: pytest.LogCaptureFixture
@@ -157,7 +161,9 @@ def test_no_link_or_redirect_is_followed_to_another_origin(
         "redirect": Reply(status=307, headers={"Location": target}),
     }
     with scripted(replies[by]) as server:
-        with pytest.raises(SourceError, match="another host") as caught:
+        with pytest.raises(
+            SourceError, match=r"leads to https?://\S+:\d+ and not to http://127\.0\.0\.1:\d+, where"
+        ) as caught:
             list(make_client(f"{server.url}/orders", secret=TOKEN, auth=BEARER).pages())
         assert len(server.seen) == 1
     assert names is None or names in str(caught.value)
@@ -182,9 +188,18 @@ def test_redirects_without_end_are_an_error() -> None:
     ("fault", "says"),
     [
         (Fault("loop", "orders", page=2), r"next link loops: \S+cursor=\S+ was already fetched"),
-        (Fault("duplicate", "orders", page=2), r"page 2 repeats the body of page 1"),
-        (Fault("other-host", "orders", page=2), r"next link points to another host, http://elsewhere\.invalid/orders"),
-        (Fault("redirect", "orders", page=2), r"redirects to another host, http://elsewhere\.invalid/"),
+        (
+            Fault("duplicate", "orders", page=2),
+            r"this page repeats the body of the page before: check next_path = 'next'",
+        ),
+        (
+            Fault("other-host", "orders", page=2),
+            r"next link 'http://elsewhere\.invalid/orders\S+ leads to http://elsewhere.invalid:80 and not",
+        ),
+        (
+            Fault("redirect", "orders", page=2),
+            r"redirect 'http://elsewhere\.invalid/' leads to http://elsewhere.invalid:80 and not",
+        ),
     ],
 )
 def test_a_page_that_leads_astray_is_an_error_that_names_it(fault: Fault, says: str) -> None:
@@ -197,11 +212,6 @@ def test_a_cursor_that_comes_again_is_an_error_that_names_it() -> None:
     with scripted(*replies) as server, pytest.raises(SourceError, match="cursor loops: 'a' was already sent"):
         list(make_client(server.url, pagination="cursor").pages())
     assert [seen["path"] for seen in server.seen] == ["/?limit=2", "/?limit=2&cursor=a", "/?limit=2&cursor=b"]
-
-
-def test_an_api_that_ignores_page_numbers_is_found_out() -> None:
-    with scripted(Reply(b'{"data": [1, 2]}')) as server, pytest.raises(SourceError, match="page 2 repeats the body of"):
-        list(make_client(server.url, pagination="page").pages())
 
 
 @pytest.mark.parametrize(("field", "style"), [("next", "next"), ("next_cursor", "cursor")])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from saleslake.config import Source
 from saleslake.errors import SourceError
 from saleslake.silver.reading import csv_cells
 from saleslake.sources import files
-from saleslake.sources.files import check_header, header_names, split_lines
+from saleslake.sources.files import check_header, check_text, header_names, split_lines
 from tests.shared_data import shared_folder
 
 CSV = Source(entity="users", format="csv", path=["x"])
@@ -93,7 +95,7 @@ def test_damaged_gzip_is_refused_by_name(source: Source, damage: str, tmp_path: 
         del packed[len(packed) // 2 :]
     else:
         packed[len(packed) // 2] ^= 0xFF
-    with pytest.raises(SourceError, match=r"file: damaged gzip data .*; fetch the file again"):
+    with pytest.raises(SourceError, match=r"file: refused: damaged gzip data .*; fetch the file again"):
         split(tmp_path, bytes(packed), source)
 
 
@@ -115,6 +117,50 @@ def test_undecodable_bytes_cost_one_record_and_no_neighbour(source: Source, tmp_
         (3, "2,\\xff\\xc3", "id,name", "undecodable"),
         (4, "3,é", "id,name", None),
     ]
+
+
+@pytest.mark.parametrize("source", [CSV, MULTILINE, of(CSV, encoding="latin-1"), of(MULTILINE, encoding="cp1252")])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_a_byte_order_mark_tells_the_encoding_whatever_is_set(
+    encoding: str, source: Source, packed: bool, tmp_path: Path
+) -> None:
+    text = "id,näme\n1,Zoë\n"
+    body = codecs.BOM_UTF16_BE + text.encode(encoding) if encoding == "utf-16-be" else text.encode(encoding)
+    body = gzip.compress(body) if packed else body
+    assert split(tmp_path, body, source) == [(2, "1,Zoë", "id,näme", None)]
+    assert header(tmp_path, body, source, name="näme") == ["id", "näme"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_json_lines_with_a_byte_order_mark_are_lines(encoding: str, tmp_path: Path) -> None:
+    body = '{"a":"ë"}\n{"a":NaN}\n'.encode(encoding)
+    assert split(tmp_path, body, JSONL) == [(1, '{"a":"ë"}', None, None), (2, '{"a":NaN}', None, None)]
+
+
+@pytest.mark.parametrize("source", [CSV, MULTILINE])
+def test_characters_that_unicode_counts_as_line_ends_or_spaces_are_text(source: Source, tmp_path: Path) -> None:
+    odd = "\u2028\u2029\x85\xa0\x0b\x0c\x1c\x1e\u3000\ufeff"
+    found = split(tmp_path, f"id,name\n1,{odd}\n{odd}\n".encode(), source)
+    assert found == [(2, f"1,{odd}", "id,name", None), (3, odd, "id,name", None)]
+
+
+@pytest.mark.parametrize("source", [CSV, MULTILINE])
+def test_half_a_character_of_utf_16_costs_its_line_alone(source: Source, tmp_path: Path) -> None:
+    lines = [text.encode("utf-16-le") for text in ("id,n\n", "1,a\n", "2,", "\n", "3,c\n")]
+    lines[2] += b"\x00\xdc"
+    found = split(tmp_path, b"".join(lines), of(source, encoding="utf-16-le"))
+    assert [(row[0], row[1], row[3]) for row in found] == [
+        (2, "1,a", None),
+        (3, "2,\\x00\\xdc", "undecodable"),
+        (4, "3,c", None),
+    ]
+
+
+def test_a_header_with_bytes_that_are_no_text_breaks_no_reader(tmp_path: Path) -> None:
+    body = "id,größe\n1,2\n".encode("latin-1")
+    for source in (CSV, MULTILINE):
+        assert split(tmp_path, body, source) == [(2, "1,2", "id,gr\\xf6\\xdfe", None)]
 
 
 def test_quoted_cells_may_hold_line_breaks_where_that_is_set(tmp_path: Path) -> None:
@@ -178,6 +224,39 @@ def test_a_missing_column_is_refused_with_file_column_and_columns_found(tmp_path
 def test_a_required_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"^in/users\.csv: refused: column id stands more than once in the header$"):
         header(tmp_path, b"id,x,id,x\n", user_id="id")
+
+
+def test_utf_16_without_a_mark_is_refused_with_the_setting_that_reads_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        SourceError, match=r'users\.csv: refused: its bytes look like UTF-16-LE; set encoding = "utf-16-le"$'
+    ):
+        header(tmp_path, "id,name\n1,a\n".encode("utf-16-le"), user_id="id")
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"PK\x03\x04\x14\x00\x08\x00", "a zip archive"),
+        (b"PK\x03\x04" + b"\x00" * 26 + b"xl/workbook.xml", r"an Excel workbook \(xlsx\)"),
+        (bz2.compress(b"id\n1\n"), "bzip2 data"),
+        (lzma.compress(b"id\n1\n"), "xz data"),
+        (gzip.compress(gzip.compress(b"id\n1\n")), "gzip data inside gzip data"),
+        (gzip.compress(b"x" * 257 + b"ustar" + b"x" * 300), "a tar archive"),
+    ],
+)
+@pytest.mark.parametrize("source", [CSV, JSONL])
+def test_an_archive_under_a_wrong_name_is_refused_by_what_it_is(
+    body: bytes, what: str, source: Source, tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_bytes(body)
+    with pytest.raises(SourceError, match=rf"^in/x: refused: it is {what}.*, not {source.format}; unpack it"):
+        check_text(tmp_path / "x", "in/x", source)
+
+
+@pytest.mark.parametrize("body", [b"", b"BZh1,PAR1,%PDF\n", b"PK,PAR1\n", bytes(range(256)) * 4])
+def test_what_may_be_text_is_read(body: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(body)
+    check_text(tmp_path / "x", "in/x", CSV)
 
 
 @pytest.mark.parametrize("body", [b"id,name\r1,a\r2,b\r", b"x" * 200_000], ids=["old Mac line ends", "no text table"])

@@ -22,7 +22,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def to_serving(landings: list[SubmitJob]) -> None:
-    """From what landed to what is served. A source that could not be landed holds up no other: the run fails, but goes on."""
+    """From what landed to what is served. A source that could not be landed or decided holds up no other: the run fails, but goes on."""
     silver = SubmitJob(
         task_id="silver",
         job="jobs/silver.py",
@@ -35,6 +35,7 @@ def to_serving(landings: list[SubmitJob]) -> None:
         job="jobs/gold.py",
         application_args=["--no-check"],
         pool_slots=WHOLE_POOL,
+        trigger_rule=TriggerRule.ALL_DONE,
         doc_md="Silver to the star schema and its metrics: only the keys and dates that changed.",
     )
     check = SubmitJob(

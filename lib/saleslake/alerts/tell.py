@@ -1,8 +1,9 @@
-"""Sends what is worth telling of a run that ended. What goes wrong with that is a line in the log and nothing more."""
+"""Sends what is worth telling of a run that ended, or of one that goes on. What goes wrong with that is a line in the log and nothing more."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from saleslake.alerts.channels import Send, channels
-from saleslake.alerts.message import Message, Run, alerts_of, message
+from saleslake.alerts.message import Alert, Message, Run, alerts_of, message
 from saleslake.bounded import Aside
 from saleslake.config import Settings
 from saleslake.errors import ConfigError, SaleslakeError, first_line
@@ -35,13 +36,22 @@ def tell(
 
     `log` is the run's log file, if there is one.
     """
-    if not settings.alerts.configured:
-        return
+    if settings.alerts.configured:
+        seconds = (datetime.now(UTC) - started).total_seconds()
+        run = Run(command, run_id, started, seconds, str(settings.config_file), log)
+        _tell(settings, run, lambda: alerts_of(command, summary, error, settings.alerts), summary)
+
+
+def tell_now(settings: Settings, run: Run, alert: Alert) -> None:
+    """Send one message while the run goes on, which does not wait for it. Raises nothing."""
+    if settings.alerts.configured and alert.kind in settings.alerts.when:
+        Aside(partial(_tell, settings, run, lambda: [alert], None))
+
+
+def _tell(settings: Settings, run: Run, find: Callable[[], list[Alert]], summary: Summary | None) -> None:
     try:
-        found = alerts_of(command, summary, error, settings.alerts)
+        found = find()
         if found:
-            seconds = (datetime.now(UTC) - started).total_seconds()
-            run = Run(command, run_id, started, seconds, str(settings.config_file), log)
             for setting, result in send(settings, message(run, found, summary)).items():
                 if isinstance(result, SaleslakeError):
                     _log().error("alert_not_sent", reason=str(result))

@@ -21,6 +21,7 @@ from saleslake.config import DEFAULT_CONFIG, PROJECT_ROOT
 from saleslake.errors import EXIT_FAILED, EXIT_OK, ConfigError, SaleslakeError, fail
 
 if TYPE_CHECKING:
+    from saleslake.config import Settings
     from saleslake.lake import Lake
 
 app = typer.Typer(
@@ -64,7 +65,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """The whole batch: land, silver, gold, check; in one Spark session."""
-    from saleslake.entry import check_secrets, run_job, summary_dict
+    from saleslake.entry import run_job, summary_dict
     from saleslake.ingest.window import parse_window
 
     try:
@@ -86,7 +87,7 @@ def run(
                 "run",
                 config,
                 lambda batch: _whole(batch, window, full_refresh, refetch),
-                check=lambda settings: check_secrets(settings, list(settings.sources)),
+                check=_before_run,
                 verbose=verbose,
                 quiet=as_json and not verbose,
                 say=progress.say,
@@ -95,6 +96,14 @@ def run(
     except SaleslakeError as e:
         code = fail(e, verbose)
     raise typer.Exit(code)
+
+
+def _before_run(settings: Settings) -> None:
+    """What can be told before Spark starts: secrets that are missing end the run; paths that name nothing are said now."""
+    from saleslake.entry import check_secrets, say_missing_paths
+
+    check_secrets(settings, list(settings.sources))
+    say_missing_paths(settings, list(settings.sources))
 
 
 def _whole(batch: Any, window: Any, full_refresh: bool, refetch: bool) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from saleslake.ingest.report import told
+
 if TYPE_CHECKING:  # imported by whoever made them; a command that reads only waits for none of them
     from saleslake.accounting import Proof
     from saleslake.checks import Result
@@ -21,6 +23,7 @@ if TYPE_CHECKING:  # imported by whoever made them; a command that reads only wa
     from saleslake.lake import Lake
     from saleslake.maintenance import Maintained
     from saleslake.pipeline import Summary
+    from saleslake.windows import Windows
 
 out = Console(highlight=False, soft_wrap=False)
 _err = Console(stderr=True, highlight=False)
@@ -87,6 +90,9 @@ def _landed(lake: Lake, result: Summary) -> None:
     for r in result.landed:
         if r.recovered_units:
             out.print(f"  {r.source}: {r.recovered_units:,} landed files or pages that bronze lacked were taken up")
+    for r in result.landed:
+        if r.fetch:
+            out.print(f"  {r.source} fetched {told(r.fetch)}")
     for name, o in result.outcomes.items():
         if o.reasons:
             out.print(
@@ -140,7 +146,7 @@ def proof(result: Proof) -> None:
             _n(s.duplicate),
             _n(s.superseded),
             _n(s.quarantined),
-            "ok" if s.adds_up else "WRONG",
+            "WRONG" if not s.adds_up else "never landed" if s.never_landed else "ok",
         )
     out.print(table)
     for s in result.sources:
@@ -149,11 +155,28 @@ def proof(result: Proof) -> None:
     for name, keys in result.gold.items():
         for key in keys:
             out.print(f"{name} is not what silver says: {key}")
+    for name, windows in result.windows.items():
+        _windows(name, windows)
+    for line in result.not_landed:
+        out.print(f"not landed: {line}")
     agreeing = sum(1 for keys in result.gold.values() if not keys)
     out.print(f"gold: {agreeing} of {len(result.gold)} tables equal what silver says")
     for note in result.notes:
         out.print(f"note: {note}")
     out.print("every landed record is accounted for" if result.holds else "the accounts do NOT hold")
+
+
+def _windows(source: str, found: Windows) -> None:
+    """How many of an API's windows were complete, and each that was not."""
+    counts = [
+        f"{found.count(state):,} {state}" for state in ("complete", "not complete", "unknown") if found.count(state)
+    ]
+    before = " (asked before saleslake kept it with the window)" if found.count("unknown") else ""
+    out.print(f"{source}: windows with records: {', '.join(counts) or 'none'}{before}")
+    for window in found.not_complete:
+        out.print(f"  {window.shown} was not complete: {window.why}")
+    if found.last:
+        out.print(f"  last asked at {found.last['fetched_at']}: {told(found.last)}")
 
 
 def status(found: dict[str, Any]) -> None:
@@ -165,6 +188,11 @@ def status(found: dict[str, Any]) -> None:
     out.print(table)
     for name, mark in found["watermarks"].items():
         out.print(f"watermark of {name}: {mark or 'none'}")
+    for name, window in found["windows"].items():
+        asked = f"({window['since'] or 'the beginning'}, {window['until'] or 'open'}]"
+        out.print(f"last window of {name}: {asked} at {window['fetched_at']}: {told(window)}")
+        if window["failure"]:
+            out.print(f"  {window['failure']}")
     if found["quarantine"]:
         reasons = _grid("source", "quarantined for", "records", "still open")
         for q in found["quarantine"]:

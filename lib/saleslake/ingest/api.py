@@ -1,31 +1,35 @@
-"""Extraction of an API: every page's bytes land as they arrive; at the end of the window it is decided which are news."""
+"""Extraction of an API: every page's bytes land as they arrive; at the end of the window it is decided which are news.
+
+All that has come lands in one commit, with the control row that says what was asked and what the fetch came to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
 from saleslake import bronze, kill_points
 from saleslake.config import Source
 from saleslake.errors import SourceError
 from saleslake.ingest.commit import commit, staging
+from saleslake.ingest.identify import identifier
 from saleslake.ingest.records import batches
 from saleslake.ingest.report import Landed
 from saleslake.ingest.window import Window, effective, moved
 from saleslake.lake import Lake
-from saleslake.landing import Unit, from_micros, iso, now
-from saleslake.silver.known import all_held, greatest_held, units_to_land
+from saleslake.landing import Unit, iso, now
+from saleslake.silver import quarantine
+from saleslake.silver.known import Judged, Version, all_held, greatest, greatest_held, judge, units_to_land
 from saleslake.silver.registry import ENTITIES
-from saleslake.silver.step import cleaned
+from saleslake.silver.step import JudgedRows, cleaned
 from saleslake.sources.api_client import ApiClient, BrokenBody, Page
 
-Version = tuple[datetime, str]
-"""(version time, key)."""
+Say = Callable[[str], None]
 
 
 def extract(
@@ -36,41 +40,52 @@ def extract(
     report: Landed,
     *,
     refetch: bool,
-    say: Callable[[str], None],
-) -> None:
-    """Fetch the window, land its pages, bring what is news to bronze with the control row of the window."""
+    say: Say,
+) -> JudgedRows | None:
+    """Fetch the window, land its pages, bring what is news to bronze with the control row of the window.
+
+    Returns the records that landed as they were judged for that, where they are few: silver need not judge them again.
+    """
     source = lake.settings.sources[name]
     asked = Window()
     if source.is_incremental:
         asked = effective(window, control, lake.settings.run.watermark_lag_seconds, refetch)
     started = now()
     report.since, report.until = (iso(m) if m else None for m in (asked.since, asked.until))
-    fetched, failure = _fetch(lake, name, source, report, say)
-    if failure:
-        report.failed.append(failure)
+    fetched = _fetch(lake, name, source, report, say)
+    assert report.fetch is not None
     kill_points.reached("after_landing")
-    units, greatest = decide(lake, name, fetched, report, everything=refetch, not_after=started)
+    say("which records are new")
+    # What no watermark follows from need not be judged for one.
+    not_after = started if source.is_incremental and report.fetch["complete"] else None
+    units, highest, judged = decide(lake, name, fetched, report, everything=refetch, not_after=not_after)
     old = bronze.watermark(control)
-    mark = moved(asked, old, greatest) if source.is_incremental and not failure else None
+    mark = moved(asked, old, highest) if not_after else None
     report.watermark = mark[0] if mark else (old[0] if old else None)
+    _save_window(lake, name, started, report)
     if not units and mark is None:
-        return
-    extra: dict[str, str | None] = {"since": report.since, "until": report.until}
+        return None
+    extra: dict[str, Any] = {"since": report.since, "until": report.until, "fetch": report.fetch}
     if mark:
         extra |= {"watermark": mark[0], "watermark_key": mark[1]}
+    before = lake.pin(bronze.table_of(name))
     commit(lake, name, units, report, extra)
+    after = lake.pin(bronze.table_of(name))
+    if judged is None or judged.rows is None or after is None:
+        return None
+    landed = pc.is_in(judged.rows.column("file"), pa.array([unit.unit for unit in units], pa.string()))
+    return JudgedRows(before, after, judged.rows.filter(landed))
 
 
-def _fetch(
-    lake: Lake, name: str, source: Source, report: Landed, say: Callable[[str], None]
-) -> tuple[list[Unit], str | None]:
-    """Every page as a unit in state `fetched`, and why there are no more, if that is not because there are none."""
+def _fetch(lake: Lake, name: str, source: Source, report: Landed, say: Say) -> list[Unit]:
+    """Every page as a unit in state `fetched`. What the fetch came to is in the report, and why, if it is not complete."""
     assert source.api is not None
     if "://" not in source.api.url:
         source = source.model_copy(
             update={"api": source.api.model_copy(update={"url": lake.settings.resolve(source.api.url)})}
         )
-    client = ApiClient(source, name, lake.settings.secret)
+    identify = identifier(source, ENTITIES[source.entity])
+    client = ApiClient(source, name, lake.settings.secret, identify=identify, say=say)
     units: list[Unit] = []
     failure: str | None = None
     try:
@@ -82,8 +97,20 @@ def _fetch(
         failure = str(e)
     except SourceError as e:
         failure = str(e)
+    if failure is None and not client.fetched.complete:
+        failure = f"source {name}: {len(units)} pages came, and nothing that says that they are all"
+    if failure:
+        client.fetched.complete = False
+        report.failed.append(failure)
     report.attempts, report.retries, report.gave_up = client.attempts, client.retries, client.gave_up
-    return units, failure
+    report.fetch = client.fetched.facts() | {"failure": failure}
+    return units
+
+
+def _save_window(lake: Lake, name: str, started: datetime, report: Landed) -> None:
+    asked = {"source": name, "run_id": lake.run_id, "fetched_at": iso(started)}
+    window = {"since": report.since, "until": report.until}
+    lake.landing.save_window(name, lake.run_id, asked | window | (report.fetch or {}))
 
 
 def _land_page(lake: Lake, name: str, page: Page, report: Landed, defect: str | None) -> Unit:
@@ -117,46 +144,50 @@ def decide(
     *,
     everything: bool = False,
     not_after: datetime | None = None,
-) -> tuple[list[Unit], Version | None]:
-    """(pages that land, greatest version of their valid records dated no later than `not_after`).
+) -> tuple[list[Unit], Version | None, Judged | None]:
+    """(pages that land, greatest version of their valid records dated no later than `not_after`, the records as judged).
 
-    `everything`: also pages whose records are all known.
+    `everything`: also pages whose records are all known. Without `not_after` no greatest version is looked for. The
+    records are judged only where that is needed.
     """
-    source = lake.settings.sources[name]
-    entity = ENTITIES[source.entity]
-    hashes = {unit.unit: _hashes(batches(lake.landing, unit, source)) for unit in fetched}
+    entity = ENTITIES[lake.settings.sources[name].entity]
+    hashes = {unit.unit: _hashes(batches(lake.landing, unit, lake.settings.sources[name])) for unit in fetched}
     contents = {h for of_unit in hashes.values() for h in of_unit}
     if not contents:
-        return _settle(lake, fetched, set(), report, hashes), None
-    is_first = not lake.exists(bronze.table_of(name))
-    if not everything and not is_first and all_held(lake, entity, name, contents):
-        return _settle(lake, fetched, set(), report, hashes), greatest_held(lake, entity, contents, not_after or now())
-    with staging(lake, name) as stage:
-        for unit in fetched:
-            stage.add(unit, batches(lake.landing, unit, source))
-        stage.close()
-        staged = bronze.with_identity(lake.spark.read.parquet(f"{stage.folder}/records.parquet"))
-        frame = cleaned(lake, name, staged).withColumn("unit", F.col("file")).persist()
-        try:
-            greatest = _greatest_version(frame, entity.table.keys[0], not_after or now())
-            land = {unit.unit for unit in fetched}
-            if not everything and not is_first:
+        return _settle(lake, fetched, set(), report, hashes), None, None
+    asks_silver = not everything and lake.exists(bronze.table_of(name))
+    if asks_silver and all_held(lake, entity, name, contents):
+        highest = greatest_held(lake, entity, contents, not_after) if not_after else None
+        return _settle(lake, fetched, set(), report, hashes), highest, None
+    land, highest, judged = _once(hashes), None, None
+    if asks_silver or not_after:
+        with staging(lake, name) as stage:
+            for unit in fetched:
+                stage.add(unit, batches(lake.landing, unit, lake.settings.sources[name]))
+            stage.close()
+            frame = cleaned(lake, name, bronze.with_identity(stage.frame(lake)))
+            judged = judge(lake, entity, frame, stage.rows, stage.folder)
+            highest = greatest(lake, entity, judged, not_after) if not_after else None
+            if asks_silver:
                 lake.create(entity.table)
-                land = units_to_land(lake, entity, name, frame)
-        finally:
-            frame.unpersist()
-    return _settle(lake, fetched, land, report, hashes), greatest
+                lake.create(quarantine.TABLE)
+                land &= units_to_land(lake, entity, name, judged)
+    return _settle(lake, fetched, land, report, hashes), highest, judged
+
+
+def _once(hashes: dict[str, list[str]]) -> set[str]:
+    """Pages without those whose every record came again on a later page: a fetch that began anew brings them twice."""
+    kept: set[str] = set()
+    later: set[str] = set()
+    for unit, contents in reversed(hashes.items()):
+        if not contents or not later.issuperset(contents):
+            kept.add(unit)
+        later.update(contents)
+    return kept
 
 
 def _hashes(records: Iterator[pa.RecordBatch]) -> list[str]:
-    return [bronze.content_hash(text) for batch in records for text in batch.column("raw").to_pylist()]
-
-
-def _greatest_version(frame: DataFrame, key: str, not_after: datetime) -> Version | None:
-    """Records dated later than the fetch began are valid and move nothing: one dated 9999 would end all windows."""
-    valid = frame.where((F.size("reasons") == 0) & (F.col("version_time") <= F.lit(iso(not_after)).cast("timestamp")))
-    row = valid.agg(F.max(F.struct(F.unix_micros("version_time").alias("t"), F.col(key).alias("k")))).collect()[0][0]
-    return (from_micros(row["t"]), row["k"]) if row else None
+    return [str(bronze.content_hash(text)) for batch in records for text in batch.column("raw").to_pylist()]
 
 
 def _settle(

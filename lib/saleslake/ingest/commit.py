@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,10 +21,8 @@ from saleslake.silver.reading import theirs
 from saleslake.silver.registry import ENTITIES
 
 
-def commit(
-    lake: Lake, name: str, units: list[Unit], report: Landed, extra: dict[str, str | None] | None = None
-) -> None:
-    """Bring units to bronze in one commit with one control row. `extra`: since, until, watermark, watermark_key."""
+def commit(lake: Lake, name: str, units: list[Unit], report: Landed, extra: dict[str, Any] | None = None) -> None:
+    """Bring units to bronze in one commit with one control row. `extra`: since, until, watermark, watermark_key, fetch."""
     if not units and not extra:
         return
     source = lake.settings.sources[name]

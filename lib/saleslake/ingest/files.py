@@ -2,89 +2,66 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
 
 from saleslake import bronze
+from saleslake.charsets import printable
 from saleslake.config import Source
-from saleslake.config_storage import is_object
-from saleslake.errors import SourceError, first_line
+from saleslake.errors import SourceError
+from saleslake.ingest.paths import look
+from saleslake.ingest.records import split
 from saleslake.ingest.report import Landed
 from saleslake.lake import Lake
-from saleslake.landing import Unit, file_sha256, now
+from saleslake.landing import Unit, file_sha256, now, unit_name
 from saleslake.silver.reading import theirs
 from saleslake.silver.registry import ENTITIES
-from saleslake.sources.files import check_header, check_whole
-from saleslake.store import ObjectPath, Place, matching, place
+from saleslake.sources.files import check_header, check_text, check_whole, has_records
+from saleslake.store import ObjectPath, Place
+
+_MAY_BE_EMPTY_BYTES = 1024 * 1024
+"""No header is longer: a larger file is not looked at for being empty."""
 
 
-def find(lake: Lake, name: str, source: Source) -> list[Place]:
-    """The files a source names, sorted. Hidden and temporary names are left alone: producers write those first.
+def extract(
+    lake: Lake,
+    name: str,
+    control: Sequence[bronze.Control],
+    report: Landed,
+    *,
+    refetch: bool,
+) -> list[Unit]:
+    """Land the bytes of every file that is new or changed. What is refused or cannot be read is reported; the others go on.
 
-    Raises SourceError for a path that names nothing.
+    A document that cannot be read lands once and is reported at every run, unless `Source.dismiss` gives it up.
     """
-    found: dict[str, Place] = {}
-    for pattern in source.path:
-        resolved = lake.settings.resolve(pattern)
-        matches = _objects(lake, resolved) if is_object(resolved) else _local(resolved)
-        if matches is None:
-            raise SourceError(
-                f"sources.{name}.path: nothing at {resolved}; put files there, correct the path in "
-                f"{lake.settings.config_file}, or remove the source"
-            )
-        for match in matches:
-            if not match.name.startswith((".", "_")) and not match.name.endswith((".tmp", ".part")):
-                found[str(match)] = match
-    return [found[path] for path in sorted(found, key=Path)]
-
-
-def _local(resolved: str) -> Sequence[Place] | None:
-    """Files of a folder, a file, or what a pattern matches; None: nothing is there."""
-    path = Path(resolved)
-    if path.is_dir():
-        return [p for p in path.rglob("*") if p.is_file()]
-    if path.is_file():
-        return [path]
-    return [Path(p) for p in glob.glob(resolved, recursive=True) if Path(p).is_file()] or None
-
-
-def _objects(lake: Lake, resolved: str) -> Sequence[Place] | None:
-    """The same on an object store."""
-    storage = lake.settings.storage
-    try:
-        if any(wildcard in resolved for wildcard in "*?["):
-            return matching(resolved, storage) or None
-        path = place(resolved, storage)
-        assert isinstance(path, ObjectPath)
-        return [path] if path.is_file() else path.files() or None
-    except OSError as e:
-        raise SourceError(f"{resolved}: the object store does not answer as it should: {first_line(e)}") from None
-
-
-def extract(lake: Lake, name: str, control: Sequence[bronze.Control], report: Landed, *, refetch: bool) -> list[Unit]:
-    """Land the bytes of every file that is new or changed. A file that is refused is reported; the others go on."""
-    source = lake.settings.sources[name]
-    try:
-        paths = find(lake, name, source)
-    except SourceError as e:
-        report.failed.append(str(e))
-        return []
     latest = bronze.latest_files(control)
-    units = []
-    for number, path in enumerate(paths, 1):
+    landing = _Landing(lake, name, report)
+    done, units = set[str](), []
+    for number, path in enumerate(look(lake.settings, name, latest, report), 1):
         file = display_path(lake, path)
-        try:
-            unit = _land_one(
-                lake, name, source, path, file, number, None if refetch else latest.get(file, {}).get("sha256")
-            )
-        except (SourceError, OSError) as e:
-            report.failed.append(str(e))
+        if file in done:  # by another path of the source, or a link
             continue
-        if unit is None:
-            report.left_out_units += 1
+        done.add(file)
+        if not _is_utf8(file):
+            report.failed.append(f"{printable(file)}: refused: its name is not UTF-8; rename it")
+            continue
+        try:
+            unit = landing.land(_Origin(path, file, number), {} if refetch else latest.get(file, {}))
+        except SourceError as e:
+            report.failed.append(str(e))
+        except OSError as e:
+            report.failed.append(f"{printable(file)}: cannot be read: {e.strerror or printable(str(e))}")
         else:
-            units.append(unit)
+            if unit is None:
+                report.left_out_units += 1
+            else:
+                units.append(unit)
+    for note in report.notes:
+        structlog.get_logger().warning("files", source=name, note=note)
     return units
 
 
@@ -98,40 +75,127 @@ def display_path(lake: Lake, path: Place) -> str:
         return path.resolve().as_posix()
 
 
-def _land_one(
-    lake: Lake, name: str, source: Source, path: Place, file: str, number: int, latest: str | None
-) -> Unit | None:
-    """The landed unit, or None if the file's content is its latest landed content."""
-    if latest is not None and file_sha256(path) == latest:
-        return None
-    fields: list[str] = []
-    if source.format == "csv":
-        required = {ours: theirs(source, ours) for ours in ENTITIES[source.entity].required if _must_have(source, ours)}
-        fields = check_header(path, file, source, required)
-    unit = Unit(
-        unit=f"{name}/{lake.run_id}/{number:05d}-{path.name}",
-        source=name,
-        file=file,
-        origin=str(path),
-        run_id=lake.run_id,
-        landed_at=now(),
-        sha256="",
-        bytes=0,
-        state="landed",
-        fields=fields,
-    )
-    unit = lake.landing.copy_file(unit, path)
-    if unit.sha256 == latest:
-        lake.landing.discard(unit)
-        return None
+def _is_utf8(name: str) -> bool:
     try:
-        # What landed is what is checked: the file itself may be changing.
-        check_whole(lake.landing.path(unit.unit), file)
-    except SourceError:
-        lake.landing.discard(unit)
-        raise
-    lake.landing.save(unit)
-    return unit
+        name.encode()
+    except UnicodeEncodeError:  # bytes of another encoding, as Python keeps them
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """A file to land: where it lies, what bronze calls it, and its number in the run."""
+
+    path: Place
+    file: str
+    number: int
+
+    @property
+    def shown(self) -> str:
+        return printable(self.file)
+
+
+@dataclass(frozen=True)
+class _Landing:
+    """Lands files of one source."""
+
+    lake: Lake
+    name: str
+    report: Landed
+
+    @property
+    def source(self) -> Source:
+        return self.lake.settings.sources[self.name]
+
+    def land(self, origin: _Origin, known: Mapping[str, Any]) -> Unit | None:
+        """The landed unit, or None if the file's content is its latest landed content, which `known` is the entry of."""
+        latest = known.get("sha256")
+        if latest is not None and file_sha256(origin.path) == latest:
+            if not self._reads_better(origin, known):
+                return None
+            latest = None
+        unit = self._copied(origin)
+        try:
+            if unit.sha256 == latest:
+                self.lake.landing.discard(unit)
+                return None
+            # What landed is what is checked: the file itself may be changing.
+            unit = self._checked(unit, origin)
+        except SourceError:
+            self.lake.landing.discard(unit)
+            raise
+        if known.get("records") and not self._has_records(unit):
+            what = "0 bytes" if not unit.bytes else "a header alone" if self.source.is_csv else "no record in it"
+            self.report.notes.append(
+                f"{origin.shown}: is empty now ({what}), and had {known['records']:,} records when it landed before; "
+                "if that is not meant, export it again"
+            )
+        self.lake.landing.save(unit)
+        return unit
+
+    def _copied(self, origin: _Origin) -> Unit:
+        fields: list[str] = []
+        if self.source.format != "json":
+            check_text(origin.path, origin.shown, self.source)
+        if self.source.format == "csv":
+            fields = check_header(origin.path, origin.shown, self.source, _required(self.source))
+        unit = Unit(
+            unit=f"{self.name}/{self.lake.run_id}/{origin.number:05d}-{unit_name(origin.path.name)}",
+            source=self.name,
+            file=origin.file,
+            origin=printable(str(origin.path)),
+            run_id=self.lake.run_id,
+            landed_at=now(),
+            sha256="",
+            bytes=0,
+            state="landed",
+            fields=fields,
+        )
+        return self.lake.landing.copy_file(unit, origin.path)
+
+    def _checked(self, unit: Unit, origin: _Origin) -> Unit:
+        """The unit, with what a look into its landed bytes tells. Raises SourceError for damaged gzip data."""
+        path = self.lake.landing.path(unit.unit)
+        check_whole(path, origin.shown)
+        if self.source.format != "json":
+            return unit
+        found = split(path, origin.shown, self.source)
+        self.lake.landing.hold(unit, found.batches)
+        if found.trouble:
+            self._complain(origin, unit.sha256, found.trouble)
+        return replace(unit, records=found.records, defect="document_invalid" if found.trouble else None)
+
+    def _reads_better(self, origin: _Origin, known: Mapping[str, Any]) -> bool:
+        """Whether a document that landed as one that cannot be read can be read now: a setting was wrong.
+
+        If it cannot, that is said again. Control rows from before `defect` stood in them tell by one record only.
+        """
+        if self.source.format != "json" or known.get("records") != 1:
+            return False
+        found = split(origin.path, origin.shown, self.source)
+        if found.trouble:
+            self._complain(origin, known["sha256"], found.trouble)
+            return False
+        return "defect" in known or found.records != 1
+
+    def _complain(self, origin: _Origin, sha256: str, trouble: str) -> None:
+        if not self.source.dismisses(sha256):
+            self.report.failed.append(
+                f"{origin.shown}: {trouble}. The document is quarantined as a whole (source {self.name}), "
+                "and read again at every run until it or the setting is put right, or the document is given up: "
+                f'sources.{self.name}.dismiss = ["{sha256[:12]}"]'
+            )
+
+    def _has_records(self, unit: Unit) -> bool:
+        if self.source.format == "json":
+            return unit.records > 0
+        return unit.bytes > _MAY_BE_EMPTY_BYTES or has_records(self.lake.landing.path(unit.unit), self.source)
+
+
+def _required(source: Source) -> dict[str, str]:
+    """Our names of the columns that a header must have, to the source's own."""
+    return {ours: theirs(source, ours) for ours in ENTITIES[source.entity].required if _must_have(source, ours)}
 
 
 def _must_have(source: Source, column: str) -> bool:

@@ -13,23 +13,28 @@ from saleslake.ingest.commit import commit
 from saleslake.ingest.report import Landed
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
+from saleslake.silver.step import JudgedRows
+from saleslake.sources.fetched import Fetched
+
+_DIED = "the run that fetched these pages ended before the window was whole"
 
 
 def land(
     lake: Lake, name: str, window: Window, *, refetch: bool = False, say: Callable[[str], None] = lambda _: None
-) -> Landed:
-    """Bring what is new in a source to bronze. Returns what it did; what failed is in it, not raised.
+) -> tuple[Landed, JudgedRows | None]:
+    """Bring what is new in a source to bronze. Returns what it did, what failed being in it and not raised; and the
+    records that landed as far as they had to be judged for that.
 
     Silver must have caught up with bronze first: an API's known records are told by silver.
     """
     source = lake.settings.sources[name]
-    report = Landed(name)
+    report, judged = Landed(name), None
     with lake.lock(f"landing-{name}"):
         control = bronze.controls(lake, name)
         if recover(lake, name, control, report):
             control = bronze.controls(lake, name)
         if source.format == "api":
-            api.extract(lake, name, window, control, report, refetch=refetch, say=say)
+            judged = api.extract(lake, name, window, control, report, refetch=refetch, say=say)
         else:
             units = files.extract(lake, name, control, report, refetch=refetch)
             kill_points.reached("after_landing")
@@ -48,7 +53,7 @@ def land(
         watermark=report.watermark,
         new_fields=report.new_fields,
     )
-    return report
+    return report, judged
 
 
 def recover(lake: Lake, name: str, control: Sequence[bronze.Control], report: Landed) -> bool:
@@ -73,5 +78,9 @@ def recover(lake: Lake, name: str, control: Sequence[bronze.Control], report: La
     landed = [unit for unit in left if unit.state != "fetched"]
     if fetched:
         landed += api.decide(lake, name, fetched, report)[0]
-    commit(lake, name, sorted(landed, key=lambda u: (u.landed_at, u.unit)), report)
+    # The next window asks for all of it again: what a dead run's fetch came to, nobody knows.
+    is_api = lake.settings.sources[name].format == "api"
+    unknown = {"fetch": Fetched().facts() | {"failure": _DIED}} if is_api else {}
+    if landed:
+        commit(lake, name, sorted(landed, key=lambda u: (u.landed_at, u.unit)), report, unknown)
     return True

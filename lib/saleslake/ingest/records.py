@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
+from saleslake import charsets
 from saleslake.config import Source
 from saleslake.landing import LandingZone, Unit
 from saleslake.sources.documents import InvalidDocument, split_document
-from saleslake.sources.files import RECORDS, open_plain, split_lines
+from saleslake.sources.files import RECORDS, read_body, split_lines
+from saleslake.store import Readable
 
 _SAMPLED = 200
-"""Records per batch (a document, a page, or 32 MiB of JSON lines) that are looked at for new fields."""
+"""Records per batch (a part of a document, or 32 MiB of JSON lines) that are looked at for new fields."""
+_BATCH_RECORDS = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Split:
+    """The records of one document; where it cannot be read, the whole of it as one, and why."""
+
+    batches: list[pa.RecordBatch]
+    trouble: str = ""
+
+    @property
+    def records(self) -> int:
+        return sum(batch.num_rows for batch in self.batches)
 
 
 def batches(landing: LandingZone, unit: Unit, source: Source) -> Iterator[pa.RecordBatch]:
@@ -21,22 +37,36 @@ def batches(landing: LandingZone, unit: Unit, source: Source) -> Iterator[pa.Rec
     if source.format in ("csv", "jsonl"):
         yield from split_lines(landing.path(unit.unit), source)
         return
-    with open_plain(landing.path(unit.unit)) as stream:
-        body = stream.read()
+    held = landing.release(unit)
+    yield from held if held is not None else split(landing.path(unit.unit), unit.file, source, unit.form).batches
+
+
+def split(path: Readable, origin: str, source: Source, form: str | None = None) -> Split:
+    """The records of the document in a file. Raises SourceError if gzip data is damaged."""
+    body = read_body(path, origin)
     try:
-        texts = split_document(body, source.records_path, unit.form or "").records
-        defect = None
-    except InvalidDocument:
-        texts, defect = [body.decode("utf-8", "backslashreplace")], "document_invalid"
-    if texts:
-        n = len(texts)
+        document = split_document(body, source.records_path, form or "", source.encoding)
+    except InvalidDocument as e:
+        text, _ = charsets.legible(charsets.decode(body, source.encoding).text)
+        return Split(_batches([text], ["document_invalid"]), str(e))
+    bad = document.undecodable
+    defects = ["undecodable" if at in bad else None for at in range(len(document.records))] if bad else None
+    return Split(_batches(document.records, defects))
+
+
+def _batches(texts: list[str], defects: Sequence[str | None] | None) -> list[pa.RecordBatch]:
+    """In parts, because Arrow's columns of text end at 2 GiB."""
+    found = []
+    for first in range(0, len(texts), _BATCH_RECORDS):
+        part = texts[first : first + _BATCH_RECORDS]
         columns = [
-            pa.array(range(1, n + 1), pa.int64()),
-            pa.array(texts, pa.string()),
-            pa.nulls(n, pa.string()),
-            pa.array([defect] * n, pa.string()),
+            pa.array(range(first + 1, first + len(part) + 1), pa.int64()),
+            pa.array(part, pa.string()),
+            pa.nulls(len(part), pa.string()),
+            pa.array(defects[first : first + len(part)], pa.string()) if defects else pa.nulls(len(part), pa.string()),
         ]
-        yield pa.RecordBatch.from_arrays(columns, schema=RECORDS)
+        found.append(pa.RecordBatch.from_arrays(columns, schema=RECORDS))
+    return found
 
 
 def field_names(batch: pa.RecordBatch) -> set[str]:

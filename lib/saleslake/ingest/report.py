@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -23,8 +25,22 @@ class Landed:
     since: str | None = None
     until: str | None = None
     watermark: str | None = None
+    fetch: dict[str, Any] | None = None
+    """Of an API: what the fetch of the window came to (`Fetched.facts`) and `failure`, why it is not complete."""
     failed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What is worth saying and is no failure."""
 
     @property
     def nothing_new(self) -> bool:
         return self.records == 0 and not self.failed
+
+
+def told(fetch: Mapping[str, Any]) -> str:
+    """What a fetch came to, in one line without its failure."""
+    figures = [f"{fetch['pages']:,} pages", f"{fetch['records']:,} records", f"{fetch['distinct_ids']:,} ids"]
+    figures += [f"{fetch['overlaps']:,} records twice"] if fetch["overlaps"] else []
+    figures += [f"{fetch['stated_total']:,} stated"] if fetch["stated_total"] is not None else []
+    figures += [f"begun anew {fetch['refetches']:,} times"] if fetch["refetches"] else []
+    end = f"complete ({fetch['end']})" if fetch["complete"] else "NOT COMPLETE"
+    return f"{end}: {', '.join(figures)}"

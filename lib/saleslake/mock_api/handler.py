@@ -134,13 +134,21 @@ class Handler(BaseHTTPRequestHandler):
             self._send_json(status, {"error": f"fault {fault.kind}"}, {"Retry-After": asks} if asks else {})
 
     def _send_page(self, endpoint: str, query: Query, faults: dict[str, Fault]) -> None:
+        if "error" in faults:
+            self._send_json(200, {"errors": [{"message": faults["error"].value or "Throttled"}], "data": []})
+            return
+        if "html" in faults:
+            html = b"<!DOCTYPE html>\n<html><head><title>Back soon</title></head><body></body></html>"
+            self._send(200, html, {"Content-Type": "text/html; charset=utf-8"})
+            return
         url = f"http://{self.headers.get('Host', 'localhost')}/{endpoint}"
         link = None
         if "loop" in faults:
             link = f"{url}?{urlsplit(self.path).query}".rstrip("?")
         elif "other-host" in faults:
             link = f"{faults['other-host'].value or _ELSEWHERE}/{endpoint}?{urlsplit(self.path).query}"
-        page = make_body(query, self.state.endpoints[endpoint], url, malformed="malformed" in faults, next_url=link)
+        records, is_kept = self.state.endpoints[endpoint], "last-again" in faults
+        page = make_body(query, records, url, malformed="malformed" in faults, next_url=link, last_again=is_kept)
         body, headers = page.content, {"Content-Type": page.content_type}
         if page.next_url:
             headers["Link"] = f'<{page.next_url}>; rel="next"'

@@ -65,13 +65,22 @@ def read_query(text: str, page_size: int, max_page_size: int | None) -> Query:
 
 
 def make_body(
-    query: Query, records: Records, url: str, *, malformed: bool = False, next_url: str | None = None
+    query: Query,
+    records: Records,
+    url: str,
+    *,
+    malformed: bool = False,
+    next_url: str | None = None,
+    last_again: bool = False,
 ) -> Body:
-    """The page that a query asks for. `url` is the endpoint's; `malformed` and `next_url` are faults."""
+    """The page that a query asks for. `url` is the endpoint's; `malformed`, `next_url` and `last_again` are faults."""
     window = [read_time(query.params[name]) if name in query.params else None for name in ("since", "until")]
     found = records.between(*window)
-    end = query.start + query.limit
-    texts = found[query.start : end]
+    start = query.start
+    if last_again and start >= len(found):
+        start = max(0, len(found) - 1) // query.limit * query.limit
+    end = start + query.limit
+    texts = found[start:end]
     cursor = None
     if end < len(found):
         cursor = _cursor(end)

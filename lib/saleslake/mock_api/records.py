@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from saleslake.errors import ConfigError
-from saleslake.sources.documents import InvalidDocument, split_document, split_json
+from saleslake.sources.documents import InvalidDocument, split_document
 
 Given = Sequence[Any] | str | Path
 """JSON values, or the path of a file that holds them as an array or as JSON lines."""
@@ -86,7 +86,7 @@ def texts_in(body: bytes, where: str, content_type: str = "") -> list[str]:
         raise ConfigError(f"{where}: {e}") from None
     for number, text in enumerate(texts, 1):
         try:
-            split_json(f"[{text}]".encode(), "")
+            split_document(f"[{text}]".encode(), "")
         except (InvalidDocument, UnicodeEncodeError) as e:
             raise ConfigError(f"{where}: record {number} is no JSON value: {e}") from None
     return texts

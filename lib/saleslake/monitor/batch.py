@@ -66,7 +66,7 @@ _HELP = {
     "run_records": "Records that the latest run decided, by what became of them.",
     "run_retries": "Requests to the source's API that were repeated in the latest run.",
     "run_retries_exhausted": "Whether a request to the source's API failed at its last try in the latest run: 1 or 0.",
-    "run_source_failures": "Why the source could not be extracted whole in the latest run: how many reasons; 0: it was.",
+    "run_source_failures": "Why the source could not be landed, decided or believed whole in the latest run: how many reasons; 0: it was.",
     "check_findings": "What each check found when it last ran; severity error: must be 0, count: is only told.",
 }
 
@@ -102,13 +102,16 @@ def _add_run(metrics: _Metrics, run: Run) -> None:
 
 def _add_sources(metrics: _Metrics, run: Run, sources: Mapping[str, Source]) -> None:
     landed = {report["source"]: report for report in run.summary["landed"]}
+    troubles = run.summary.get("troubles", {})
     for source in (name for name, settings in sources.items() if not settings.is_stream):
         report = landed.get(source, {})
         metrics.set("run_landed_records", report.get("records", 0), run, source=source)
         metrics.set("run_left_out_records", report.get("left_out", 0), run, source=source)
         metrics.set("run_retries", report.get("retries", 0), run, source=source)
         metrics.set("run_retries_exhausted", report.get("gave_up", False), run, source=source)
-        metrics.set("run_source_failures", len(report.get("failed", ())), run, source=source)
+        metrics.set(
+            "run_source_failures", len(report.get("failed", ())) + len(troubles.get(source, ())), run, source=source
+        )
     decided = run.summary["outcomes"]
     for name in dict.fromkeys([*sources, *decided]):
         for outcome in OUTCOMES:

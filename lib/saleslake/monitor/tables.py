@@ -14,7 +14,7 @@ from saleslake import bronze
 from saleslake.lake import Lake
 from saleslake.monitor import verified
 from saleslake.serve.duck import connect, tables
-from saleslake.status import table_figures
+from saleslake.status import last_windows, table_figures
 
 
 def registry(lake: Lake) -> CollectorRegistry:
@@ -42,6 +42,7 @@ def _families(lake: Lake) -> Iterator[Metric]:
     yield from _sizes(lake, there)
     yield from _proof(lake)
     yield from _sources(lake, there)
+    yield from _fetches(lake)
     with connect(lake) as connection:
         yield from _records(connection, there)
 
@@ -109,6 +110,29 @@ def _sources(lake: Lake, there: dict[str, str]) -> Iterator[Metric]:
         if reached:
             mark.add_metric([name], _moment(reached[0]).timestamp())
     yield from (landed, expected, mark)
+
+
+_FETCH = {
+    "pages": "Pages of the latest window that the API was asked for.",
+    "records": "Records on these pages, repeated ones among them.",
+    "distinct_ids": "Distinct keys among these records.",
+    "overlaps": "Records whose key had come on an earlier page.",
+    "stated_total": "What the API said there is; none: it does not say.",
+    "refetches": "How often the window was begun anew.",
+}
+
+
+def _fetches(lake: Lake) -> Iterator[Metric]:
+    complete = _gauge("source_last_fetch_complete", "Whether the latest window came whole: 1 or 0.", "source")
+    at = _gauge("source_last_fetch_timestamp_seconds", "When the API was last asked for a window.", "source")
+    figures = {name: _gauge(f"source_last_fetch_{name}", help_, "source") for name, help_ in _FETCH.items()}
+    for source, window in last_windows(lake).items():
+        complete.add_metric([source], window["complete"])
+        at.add_metric([source], _moment(window["fetched_at"]).timestamp())
+        for name, family in figures.items():
+            if window[name] is not None:
+                family.add_metric([source], window[name])
+    yield from (complete, at, *figures.values())
 
 
 def _newest(lake: Lake, there: dict[str, str]) -> dict[str, float]:

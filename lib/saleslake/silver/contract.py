@@ -51,7 +51,7 @@ class Entity:
     """One silver table and how records become its rows.
 
     `clean`: (records as read, source, settings) -> the table's columns plus QUARANTINE_COLUMNS, grain unchanged.
-    `required`: our names of the columns a CSV file must have.
+    `required`: our names of the columns a CSV file must have, the key first.
     """
 
     table: Table

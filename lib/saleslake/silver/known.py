@@ -1,62 +1,121 @@
-"""Which records of an API window are already there, and so need not land again."""
+"""Which records of an API window are already there, and so need not land again.
+
+Asked in DuckDB of the stored tables: what the records of a window mean, Spark judges once, in one job (`Judged`); which of
+them are news is then a matter of a few joins, for which Spark would plan job after job.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
 
-from pyspark.sql import DataFrame, Window
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from saleslake import bronze
+from saleslake import bronze, few
 from saleslake.lake import Lake
 from saleslake.landing import from_micros
-from saleslake.publish import order_of
 from saleslake.silver import quarantine
 from saleslake.silver.contract import ORDER, Entity
 
+Version = tuple[datetime, str]
+"""(version time, key)."""
 
-def units_to_land(lake: Lake, entity: Entity, source: str, window: DataFrame) -> set[str]:
+_ORDER = f"(coalesce({{0}}.version_time, {-(2**63)}), {{0}}.landed_at, {{0}}.file, {{0}}.ordinal)"
+"""What versions of a key are ordered by (`publish.order_of`), over the columns of `Judged.narrow`."""
+_TIMES = ("version_time", "landed_at")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The records of a fetched window, judged. `rows`: as a cleaned frame has them, where they are few.
+
+    `narrow`: keys, unit, content_hash, ORDER (times in µs), valid.
+    """
+
+    narrow: pa.Table | pyarrow.dataset.Dataset
+    rows: pa.Table | None = None
+
+
+def judge(lake: Lake, entity: Entity, cleaned: DataFrame, records: int, folder: Path) -> Judged:
+    """Have Spark judge the records of all pages of a window, about so many, in one job. `folder`: for what is not few."""
+    if few.applies(lake, records):
+        rows = cleaned.toArrow()
+        columns = {name: rows.column(name) for name in (*entity.table.keys, "content_hash", *ORDER)}
+        columns |= {name: columns[name].cast(pa.int64()) for name in _TIMES}
+        valid = pc.equal(pc.list_value_length(rows.column("reasons")), 0)
+        return Judged(pa.table(columns | {"unit": rows.column("file"), "valid": valid}), rows)
+    times = {name: F.unix_micros(name).alias(name) for name in _TIMES}
+    columns_ = [times.get(name, F.col(name)) for name in dict.fromkeys((*entity.table.keys, "content_hash", *ORDER))]
+    narrow = cleaned.select(*columns_, F.col("file").alias("unit"), (F.size("reasons") == 0).alias("valid"))
+    narrow.write.parquet(f"{folder}/judged")
+    return Judged(pyarrow.dataset.dataset(f"{folder}/judged", format="parquet"))
+
+
+def greatest(lake: Lake, entity: Entity, judged: Judged, not_after: datetime) -> Version | None:
+    """Greatest (version time, key) of the window's valid records, dated no later than `not_after`."""
+    with lake.duck(judged=judged.narrow) as connection:
+        row = connection.execute(
+            f"""select version_time, {entity.table.keys[0]} from judged
+                where valid and version_time <= $limit order by 1 desc, 2 desc limit 1""",
+            {"limit": _micros(not_after)},
+        ).fetchone()
+    return (from_micros(row[0]), row[1]) if row else None
+
+
+def units_to_land(lake: Lake, entity: Entity, source: str, judged: Judged) -> set[str]:
     """Units (pages) of a fetched window that hold anything bronze must have.
 
-    `window` is the cleaned frame of all its pages, with `unit`. A page is left out whole or lands whole. A record
-    is known if silver, or a quarantine row that landing it again would not change, holds its content for its key now; one
-    that a valid version in the window beats, itself valid or not, is known if bronze has its content. A page that lands takes along the pages with the window's winners
-    of its keys: else an old version would land anew after the winner that was left out.
+    A page is left out whole or lands whole. A record is known if silver, or a quarantine row that landing it again would
+    not change, holds its content for its key now; one that a valid version in the window beats, itself valid or not, is
+    known if bronze has its content. A page that lands takes along the pages with the window's winners of its keys: else an
+    old version would land anew after the winner that was left out.
     """
-    marked = _marked(lake, entity, source, window).persist()
-    try:
-        unknown = {row[0] for row in marked.where("NOT known").select("unit").distinct().collect()}
-        winners = marked.where("is_winner").select(*entity.table.keys, F.col("unit").alias("winner_unit"))
-        beaten = marked.where("is_beaten").select(*entity.table.keys, "unit")
-        pairs = {
-            (r[0], r[1])
-            for r in beaten.join(winners, list(entity.table.keys)).select("unit", "winner_unit").distinct().collect()
-        }
-    finally:
-        marked.unpersist()
-    while True:
-        more = {winner for unit, winner in pairs if unit in unknown and winner not in unknown}
-        if not more:
-            return unknown
+    keys = ", ".join(entity.table.keys)
+    newest_first = ", ".join(f"{name} desc nulls last" for name in ORDER)
+    tables = {"silver": entity.table, "quarantine": quarantine.TABLE, "bronze": bronze.table_of(source)}
+    with lake.duck(judged=judged.narrow) as connection:
+        for name, table in tables.items():
+            connection.register(name, lake.rows(table))
+        connection.execute(
+            f"""create temp table ranked as
+                select *, valid and row_number() over (partition by {keys}, valid order by {newest_first}) = 1 as is_winner
+                from judged"""
+        )
+        connection.execute(f"""
+            create temp table marked as
+            select j.unit, w.unit as winner_unit, j.valid, j.is_winner, in_silver, content_hash,
+                w.unit is not null and {_ORDER.format("w")} > {_ORDER.format("j")} as is_beaten
+            from ranked j left join (select {keys}, unit, {", ".join(ORDER)} from ranked where is_winner) w using ({keys})
+            left join (select distinct {keys}, content_hash, true as in_silver from silver) using ({keys}, content_hash)""")
+        rows = connection.execute(
+            f"""select distinct unit from marked where not coalesce(case
+                when is_beaten and content_hash in (select content_hash from bronze where kind = 'record') then true
+                when not valid then content_hash in ({_unresolved(entity)})
+                when is_winner then in_silver end, false)""",
+            {"source": source},
+        ).fetchall()
+        pairs = connection.execute("select distinct unit, winner_unit from marked where is_beaten").fetchall()
+    unknown = {row[0] for row in rows}
+    while more := {winner for unit, winner in pairs if unit in unknown and winner not in unknown}:
         unknown |= more
+    return unknown
 
 
 def all_held(lake: Lake, entity: Entity, source: str, hashes: set[str]) -> bool:
     """Whether silver or quarantine holds every one of these contents now, as in `units_to_land`: then no page needs a closer look.
 
-    Asked of the stored tables without Spark: this is what most windows of most runs come to.
+    This is what most windows of most runs come to; not even the records need to be judged.
     """
     if not lake.exists(entity.table) or not lake.exists(quarantine.TABLE):
         return False
-    key = entity.table.keys[0]
-    by_source = len(entity.table.keys) > 1
-    same_source, of_source = ("and s.source = q.source", "where source = $source") if by_source else ("", "")
+    of_source = "where source = $source" if len(entity.table.keys) > 1 else ""
     held = lake.query(
-        f"""select content_hash from silver {of_source}
-            union select q.content_hash from quarantine q where q.entity = '{entity.name}' and q.source = $source
-            and not exists (select 1 from silver s where s.{key} = q.key {same_source}
-                and s.version_time is not distinct from q.version_time
-                and (s.landed_at, s.file, s.ordinal) > (q.first_seen, q.file, q.ordinal))""",
+        f"select content_hash from silver {of_source} union ({_unresolved(entity)})",
         {"source": source},
         silver=entity.table,
         quarantine=quarantine.TABLE,
@@ -64,79 +123,30 @@ def all_held(lake: Lake, entity: Entity, source: str, hashes: set[str]) -> bool:
     return hashes <= {row[0] for row in held}
 
 
-def greatest_held(lake: Lake, entity: Entity, hashes: set[str], not_after: datetime) -> tuple[datetime, str] | None:
+def greatest_held(lake: Lake, entity: Entity, hashes: set[str], not_after: datetime) -> Version | None:
     """Greatest (version time, key), no later than `not_after`, of the stored rows with these contents."""
     row = lake.query(
         f"""select epoch_us(version_time), {entity.table.keys[0]} from silver
             where content_hash in (select unnest($hashes)) and version_time <= make_timestamptz($limit)
             order by 1 desc, 2 desc limit 1""",
-        {"hashes": sorted(hashes), "limit": int(not_after.timestamp() * 1_000_000)},
+        {"hashes": sorted(hashes), "limit": _micros(not_after)},
         silver=entity.table,
     ).fetchone()
     return (from_micros(row[0]), row[1]) if row else None
 
 
-def _marked(lake: Lake, entity: Entity, source: str, window: DataFrame) -> DataFrame:
-    """Adds valid, is_winner (of its key in the window), is_beaten (by that) and known to: keys, unit, content_hash."""
-    keys = list(entity.table.keys)
-    newest_first = Window.partitionBy(*keys).orderBy(*[F.col(name).desc_nulls_last() for name in ORDER])
-    valid = F.size("reasons") == 0
-    rows = window.select(*keys, "key", "unit", "content_hash", *ORDER, valid.alias("valid"))
-    winner = F.max(F.when(F.col("valid"), order_of())).over(Window.partitionBy(*keys))
-    rows = rows.withColumn("is_beaten", F.coalesce(winner > order_of(), F.lit(False)))
-    first = F.row_number().over(newest_first) == 1
-    ranked = (
-        rows.where("valid")
-        .withColumn("is_winner", first)
-        .unionByName(rows.where("NOT valid").withColumn("is_winner", F.lit(False)))
-    )
-    held = lake.read(entity.table).select(*keys, "content_hash", F.lit(True).alias("in_silver"))
-    landed = lake.read(bronze.table_of(source)).where("kind = 'record'").select("content_hash").distinct()
-    landed = landed.withColumn("in_bronze", F.lit(True))
-    open_ = (
-        _quarantine(lake, entity, of_same_time=True).where(F.col("source") == source).select("content_hash").distinct()
-    )
-    open_ = open_.withColumn("in_quarantine", F.lit(True))
-    joined = (
-        ranked.join(held, [*keys, "content_hash"], how="left")
-        .join(open_, "content_hash", how="left")
-        .join(landed, "content_hash", how="left")
-    )
-    known = (
-        F.when(F.col("is_beaten") & F.col("in_bronze"), True)
-        .when(~F.col("valid"), F.col("in_quarantine"))
-        .when(F.col("is_winner"), F.col("in_silver"))
-    )
-    return joined.withColumn("known", F.coalesce(known, F.lit(False)))
-
-
-def open_quarantine(lake: Lake, entity: Entity) -> DataFrame:
-    """Quarantine rows of an entity that no stored row of their key has overtaken. Grain: one row a rejected record."""
-    return _quarantine(lake, entity, of_same_time=False)
-
-
-def _quarantine(lake: Lake, entity: Entity, *, of_same_time: bool) -> DataFrame:
-    """Quarantine rows that no stored row of their key, or only none of their version time, has overtaken.
+def _unresolved(entity: Entity) -> str:
+    """Contents of the source's quarantine rows that no stored row of their key and version time has overtaken.
 
     One that a greater version time beats is not open, but stays beaten however often it lands: served again, it is no news.
     """
-    table = quarantine.TABLE
-    if not lake.exists(table):
-        lake.create(table)
-    rows = lake.read(table).where(F.col("entity") == entity.name).withColumn("landed_at", F.col("first_seen"))
-    stored = lake.read(entity.table).select(
-        F.col(entity.table.keys[0]).alias("key"), order_of().alias("stored_order"), "source"
-    )
-    joined = rows.alias("q").join(
-        stored.alias("s").select("key", "stored_order", F.col("source").alias("stored_source")), "key", how="left"
-    )
-    same_table_row = F.lit(True) if len(entity.table.keys) == 1 else F.col("stored_source") == F.col("source")
-    later = F.col("stored_order") > order_of()
-    if of_same_time:
-        later = later & F.col("stored_order.version_time").eqNullSafe(F.col("version_time"))
-    overtaken = F.coalesce(same_table_row & later, F.lit(False))
-    return (
-        joined.groupBy("record_id", "source", "key", "content_hash")
-        .agg(F.max(overtaken).alias("overtaken"))
-        .where("NOT overtaken")
-    )
+    same_source = "and s.source = q.source" if len(entity.table.keys) > 1 else ""
+    return f"""select q.content_hash from quarantine q where q.entity = '{entity.name}' and q.source = $source
+        and not exists (select 1 from silver s where s.{entity.table.keys[0]} = q.key {same_source}
+            and s.version_time is not distinct from q.version_time
+            and (s.landed_at, s.file, s.ordinal) > (q.first_seen, q.file, q.ordinal))"""
+
+
+def _micros(moment: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    return (moment - from_micros(0)) // timedelta(microseconds=1)

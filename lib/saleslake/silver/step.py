@@ -7,17 +7,21 @@ harmless replay.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
 
+import pyarrow as pa
 import structlog
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from saleslake import bronze, few, kill_points
 from saleslake.changes import change_since
+from saleslake.errors import SaleslakeError, first_line
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish, replace
 from saleslake.publish_few import publish_few
@@ -26,8 +30,20 @@ from saleslake.silver.registry import ENTITIES
 from saleslake.state import Pin, State
 
 
-def catch_up(lake: Lake, source: str) -> Outcome:
-    """Bring what bronze.<source> has and silver has not seen to silver. Returns what became of it."""
+@dataclass(frozen=True)
+class JudgedRows:
+    """Records that one commit brought to bronze, as landing judged them: a cleaned frame's rows. Pins of bronze around it."""
+
+    before: Pin | None
+    after: Pin
+    rows: pa.Table
+
+
+def catch_up(lake: Lake, source: str, judged: JudgedRows | None = None) -> Outcome:
+    """Bring what bronze.<source> has and silver has not seen to silver. Returns what became of it.
+
+    `judged`: if they are all that silver has not seen, they are not judged again.
+    """
     table = bronze.holding(lake, source)
     now = lake.pin(table)
     if now is None:
@@ -39,6 +55,12 @@ def catch_up(lake: Lake, source: str) -> Outcome:
     if lake.snapshot(table, now[1]).count() == 0:
         note_progress(lake, {source: now})
         return Outcome()
+    if judged is not None and (seen, now) == (judged.before, judged.after):
+        entity = lake.settings.sources[source].entity
+        outcome = publish_few(lake, ENTITIES[entity], judged.rows)
+        _log(source, entity, outcome)
+        note_progress(lake, {source: now})
+        return outcome
     feed = change.feed
     if feed is None:
         rows = bronze.rows(lake, source, now[1])
@@ -165,30 +187,33 @@ def touched_files(lake: Lake, source: str, batch: DataFrame | None) -> DataFrame
     return frame.select("file", F.to_timestamp("at").alias("current_landed_at"))
 
 
-def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Outcome]:
+Troubles = dict[str, dict[str, str]]
+"""By entity, and by source: why its records cannot be judged."""
+
+
+def full_refresh(
+    lake: Lake, entities: list[str] | None = None, without: Collection[str] = ()
+) -> tuple[dict[str, Outcome], Troubles]:
     """Re-decide everything of these entities (None: all) from bronze under the present rules, and overwrite.
 
     Takes the silver lock before it reads bronze, so that no batch falls between; never reads silver, so it also
-    repairs. What it read counts as seen. Returns the outcome per entity.
+    repairs. What it read counts as seen. Returns the outcome per entity. An entity that has a source among `without`, or
+    one whose records cannot be judged, stays as it is: without that source's rows it would be less than it was.
     """
-    chosen = list(ENTITIES) if entities is None else entities
     outcomes: dict[str, Outcome] = {}
+    troubles: Troubles = {}
     with lake.lock("silver"):
-        for name in chosen:
-            entity = ENTITIES[name]
+        for name in list(ENTITIES) if entities is None else entities:
             sources = [s for s, settings in lake.settings.sources.items() if settings.entity == name]
             pins = {s: pin for s in sources if (pin := lake.pin(bronze.holding(lake, s)))}
-            files = [f for s in pins if (f := touched_files(lake, s, None)) is not None]
+            found = {s: f"source {s}: silver.{name} was not decided anew" for s in pins if s in without}
             with ExitStack() as stack:
-                frames = [
-                    stack.enter_context(
-                        cleaned_once(
-                            lake, s, bronze.rows(lake, s, pin[1]), _is_many(lake, _new_records(lake, s, None, pin))
-                        )
-                    )
-                    for s, pin in pins.items()
-                ]
-                outcomes[name] = replace(lake, entity, frames, files)
+                frames = [] if found else _judged_all(lake, pins, stack, found)
+                if found:
+                    troubles[name] = found
+                    continue
+                files = [f for s in pins if (f := touched_files(lake, s, None)) is not None]
+                outcomes[name] = replace(lake, ENTITIES[name], frames, files)
             note_progress(lake, pins)
             structlog.get_logger().info(
                 "silver_rebuilt",
@@ -197,7 +222,28 @@ def full_refresh(lake: Lake, entities: list[str] | None = None) -> dict[str, Out
                 applied=outcomes[name].applied,
                 quarantined=outcomes[name].quarantined,
             )
-    return outcomes
+    return outcomes, troubles
+
+
+def _judged_all(lake: Lake, pins: dict[str, Pin], stack: ExitStack, found: dict[str, str]) -> list[DataFrame]:
+    """The cleaned frames of sources up to these pins, computed. Notes in `found` why one cannot be judged."""
+    frames = []
+    for source, pin in pins.items():
+        try:
+            rows, many = bronze.rows(lake, source, pin[1]), _is_many(lake, _new_records(lake, source, None, pin))
+            frames.append(stack.enter_context(cleaned_once(lake, source, rows, many)))
+        except Exception as e:
+            found[source] = trouble(source, e)
+    return frames
+
+
+def trouble(source: str, error: Exception) -> str:
+    """What went wrong with a source, in one line."""
+    if isinstance(error, SaleslakeError):
+        return f"source {source}: {error}"
+    if isinstance(error, AnalysisException):
+        return f"source {source}: Spark cannot read its records by [sources.{source}.mapping]: {first_line(error)}"
+    return f"source {source}: {type(error).__name__}: {first_line(error)} (the run's log in data/logs shows where)"
 
 
 def _mark_seen(seen: dict[str, Pin], state: State) -> None:

@@ -7,20 +7,21 @@ A record's text is the substring of the body that holds it, never a re-serialisa
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn
+from email.message import Message
+from typing import Any, Literal, TypeAlias
 
-from saleslake.errors import SourceError
+from saleslake import charsets
+from saleslake.sources import magic
+from saleslake.sources.elements import InvalidDocument as InvalidDocument
+from saleslake.sources.elements import Walk, is_value
 
-Form = Literal["json", "jsonl"]
+Form: TypeAlias = str
+"""How a body was split: `json` or `jsonl`, with `; charset=…` where a header told what its bytes do not."""
 
-_WHITE_SPACE = " \t\n\r"  # RFC 8259; str.isspace() would let others through
+_MORE = re.compile(r"[^ \t\n\r]")
 _LINES_TYPES = ("ndjson", "jsonl", "json-lines", "jsonlines")
-_NAMES_SHOWN = 20
-
-
-class InvalidDocument(SourceError):
-    """A body that is no JSON document, or has no array of records where the settings say; nothing of it is loaded."""
 
 
 @dataclass(frozen=True)
@@ -31,33 +32,35 @@ class Document:
     envelope: dict[str, Any] = field(default_factory=dict)
     form: Form = "json"
     """As decided. Given back as `content_type`, the same body splits the same way again."""
+    undecodable: frozenset[int] = frozenset()
+    """Indexes of the records, lines of JSON lines, with bytes that are no text; `records` show them as `\\xNN`."""
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def split_document(body: bytes, records_path: str, content_type: str = "", encoding: str = "utf-8") -> Document:
+    """Split a body in whichever form (see `detect_format`) and encoding (see `charsets.decode`) it has.
 
-
-def _int_or_text(digits: str) -> int | str:
-    """Python refuses integers beyond 4300 digits; such a one is valid JSON, and no reason to lose the document."""
+    `encoding` is the source's setting, `content_type` a header or what `Document.form` was. Raises InvalidDocument, saying
+    where the text is not JSON, or naming the path and the fields found.
+    """
+    named = _charset_in(content_type)
+    read = charsets.decode(body, encoding, named)
+    form: Form = detect_format(read.text, records_path, content_type)
+    if named and charsets.is_charset(named) and read.encoding == charsets.canonical(named) != "utf-8":
+        form += f"; charset={read.encoding}"
+    if form.startswith("jsonl"):
+        return _split_lines(read, form)
+    if read.problem:
+        raise InvalidDocument(_what_it_is(body) or read.problem)
     try:
-        return int(digits)
-    except ValueError:
-        return digits
+        return Document(*Walk(read.text, records_path).records(), form)
+    except json.JSONDecodeError as e:
+        reason = f"not JSON at line {e.lineno} column {e.colno}: {e.msg}"
+    except RecursionError:
+        reason = "nested too deeply to be read"
+    raise InvalidDocument(_what_it_is(body) or reason)
 
 
-# Of a record only the extent matters, so its numbers stay text: no cost, no overflow, no limit on digits.
-_extent = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
-_value = json.JSONDecoder(parse_int=_int_or_text, parse_constant=_refuse_constant)
-
-
-def split_document(body: bytes, records_path: str, content_type: str = "") -> Document:
-    """Split a body in whichever form it has (see `detect_format`). Raises InvalidDocument."""
-    if detect_format(body, records_path, content_type) == "jsonl":
-        return Document(split_json_lines(body), form="jsonl")
-    return split_json(body, records_path)
-
-
-def detect_format(body: bytes, records_path: str, content_type: str = "") -> Form:
+def detect_format(text: str, records_path: str, content_type: str = "") -> Literal["json", "jsonl"]:
     """Whether a body is one JSON document or JSON lines.
 
     JSON lines: the content type says so; or no records path is set, the body is no array, its first line is
@@ -65,155 +68,41 @@ def detect_format(body: bytes, records_path: str, content_type: str = "") -> For
     """
     if any(name in content_type.lower() for name in _LINES_TYPES):
         return "jsonl"
-    start = body.lstrip(_WHITE_SPACE.encode())
-    if records_path or not start.startswith(b"{"):
+    start = _MORE.search(text)
+    if records_path or start is None or start[0] != "{":
         return "json"
-    first, _, rest = start.partition(b"\n")
-    return "jsonl" if rest.strip() and _is_json(first) else "json"
+    end = text.find("\n", start.start())
+    if end < 0 or not _MORE.search(text, end):
+        return "json"
+    return "jsonl" if is_value(text[start.start() : end]) else "json"
 
 
-def split_json_lines(body: bytes) -> list[str]:
-    """The lines of a body that are not blank, verbatim, valid or not: a bad line is one bad record.
+def _charset_in(content_type: str) -> str:
+    if "charset" not in content_type.lower():
+        return ""
+    message = Message()
+    message["Content-Type"] = content_type.replace("\r", " ").replace("\n", " ")
+    return message.get_content_charset("") or ""
 
-    Lines end at LF; a CR before it is removed. Bytes that are not UTF-8 read as `\\xNN`.
+
+def _split_lines(read: charsets.Text, form: Form) -> Document:
+    """The lines that are not blank, verbatim, valid or not: a bad line is one bad record.
+
+    Lines end at LF; a CR before it is removed.
     """
-    lines = (line.removesuffix(b"\r") for line in body.split(b"\n"))
-    return [line.decode("utf-8", errors="backslashreplace") for line in lines if line.strip()]
+    lines = (line.removesuffix("\r") for line in read.text.split("\n"))
+    records = [line for line in lines if _MORE.search(line)]
+    if not read.problem:
+        return Document(records, form=form)
+    shown = [charsets.legible(line) for line in records]
+    bad = frozenset(at for at, (_, is_bad) in enumerate(shown) if is_bad)
+    return Document([line for line, _ in shown], form=form, undecodable=bad)
 
 
-def split_json(body: bytes, records_path: str) -> Document:
-    """Split one RFC 8259 document (UTF-8, no byte-order mark) into the elements of its array of records.
-
-    `records_path` is the dotted path from the top-level object to the array; empty: the body is the array.
-    Raises InvalidDocument, saying where the text is not JSON, or naming the path and the fields found.
-    """
-    try:
-        text = body.decode("utf-8")
-        return _Walk(text, records_path).document()
-    except UnicodeDecodeError as e:
-        reason = f"not UTF-8 at byte {e.start}"
-    except json.JSONDecodeError as e:
-        reason = f"not JSON at line {e.lineno} column {e.colno}: {e.msg}"
-    except RecursionError:
-        reason = "nested too deeply to be read"
-    except ValueError as e:
-        reason = f"not JSON: {e}"
-    raise InvalidDocument(reason)
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        split_json(b"[" + line + b"]", "")
-    except InvalidDocument:
-        return False
-    return True
-
-
-def _names_of(members: dict[str, Any]) -> str:
-    names = [name if len(name) <= 60 else name[:60] + "…" for name in list(members)[:_NAMES_SHOWN]]
-    return ", ".join(names) or "(none)"
-
-
-class _Walk:
-    """One pass over a document, along the records path; each method takes and returns a position."""
-
-    def __init__(self, text: str, records_path: str) -> None:
-        self._text = text
-        self._path = records_path
-        self._names = records_path.split(".") if records_path else []
-        self._records: list[str] | None = None
-
-    def document(self) -> Document:
-        start = self._skip(0)
-        envelope: dict[str, Any] = {}
-        if not self._names and self._at(start) == "[":
-            end = self._elements(start)
-        elif self._at(start) == "{":
-            envelope, end = self._members(start, depth=0)
-        else:
-            _, end = self._scan(start)
-        end = self._skip(end)
-        if end != len(self._text):
-            raise json.JSONDecodeError("Extra data", self._text, end)
-        if self._records is None:
-            raise InvalidDocument(self._no_records(envelope, self._at(start)))
-        return Document(self._records, envelope)
-
-    def _no_records(self, envelope: dict[str, Any], first: str) -> str:
-        """What stands where the array should be; `first` is the body's first character."""
-        found = {"{": f"an object with fields {_names_of(envelope)}", "[": "an array"}.get(first, "a single value")
-        if not self._names:
-            return f"records_path is empty but the body is {found}"
-        node: Any = envelope
-        for depth, name in enumerate(self._names):
-            parent = ".".join(self._names[:depth])
-            if not isinstance(node, dict):
-                return f"records_path {self._path!r}: {parent!r} is no object; the body is {found}"
-            if name not in node:
-                where = f" in {parent!r} (fields {_names_of(node)})" if depth else ""
-                return f"records_path {self._path!r}: no {name!r}{where}; the body is {found}"
-            node = node[name]
-        return f"records_path {self._path!r} leads to no array but {type(node).__name__}; the body is {found}"
-
-    def _members(self, start: int, depth: int) -> tuple[dict[str, Any], int]:
-        """The members of the object at `start`, without the array of records."""
-        members: dict[str, Any] = {}
-        at = self._skip(start + 1)
-        if self._at(at) == "}":
-            return members, at + 1
-        while True:
-            self._expect(at, '"', "Expecting property name enclosed in double quotes")
-            name, at = self._scan(at)
-            at = self._skip(at)
-            self._expect(at, ":", "Expecting ':' delimiter")
-            at = self._member(members, name, self._skip(at + 1), depth)
-            at = self._skip(at)
-            if self._at(at) == "}":
-                return members, at + 1
-            self._expect(at, ",", "Expecting ',' delimiter")
-            at = self._skip(at + 1)
-
-    def _member(self, members: dict[str, Any], name: str, at: int, depth: int) -> int:
-        on_path = depth < len(self._names) and self._names[depth] == name
-        is_last = depth == len(self._names) - 1
-        if on_path and is_last and self._at(at) == "[":
-            if self._records is not None:  # the last one would win, and the records of the first be lost
-                raise InvalidDocument(f"records_path {self._path!r} occurs twice in the body")
-            return self._elements(at)
-        if on_path and not is_last and self._at(at) == "{":
-            members[name], at = self._members(at, depth + 1)
-            return at
-        members[name], at = self._scan(at)
-        return at
-
-    def _elements(self, start: int) -> int:
-        text, scan, records = self._text, _extent.raw_decode, []
-        at = self._skip(start + 1)
-        if self._at(at) == "]":
-            self._records = []
-            return at + 1
-        while True:
-            _, end = scan(text, at)
-            records.append(text[at:end])
-            at = self._skip(end)
-            if self._at(at) == "]":
-                self._records = records
-                return at + 1
-            self._expect(at, ",", "Expecting ',' delimiter")
-            at = self._skip(at + 1)
-
-    def _scan(self, at: int) -> tuple[Any, int]:
-        return _value.raw_decode(self._text, at)
-
-    def _skip(self, at: int) -> int:
-        text, size = self._text, len(self._text)
-        while at < size and text[at] in _WHITE_SPACE:
-            at += 1
-        return at
-
-    def _at(self, at: int) -> str:
-        return self._text[at : at + 1]
-
-    def _expect(self, at: int, character: str, problem: str) -> None:
-        if self._at(at) != character:
-            raise json.JSONDecodeError(problem, self._text, at)
+def _what_it_is(body: bytes) -> str:
+    """What a body is that is no JSON document, where that is plain to see."""
+    if kind := magic.kind(body[: magic.LOOKED_AT]):
+        return f"not JSON but {kind}"
+    if encoding := charsets.resembles(body):
+        return f'not JSON as it is; its bytes look like {encoding.upper()}: set encoding = "{encoding}"'
+    return ""

@@ -11,9 +11,11 @@ class Fetched:
     """Counts of one fetch of a window. `complete` is earned: it stays False until the client saw a proof of the end."""
 
     pages: int = 0
+    """Handed over to be landed. One that brings nothing is not: it came already, or repeats the page before."""
     records: int = 0
-    """Of all pages, repeated ones among them."""
+    """Of these pages, repeated ones among them."""
     distinct_ids: int = 0
+    """Of the last round, however its pages repeat one another; what a stated total is compared with."""
     overlaps: int = 0
     """Records whose id had come on an earlier page of the same round."""
     stated_total: int | None = None

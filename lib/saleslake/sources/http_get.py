@@ -17,12 +17,14 @@ import urllib3
 from saleslake.config import Api
 from saleslake.errors import SourceError
 from saleslake.sources.credentials import Credentials
-from saleslake.sources.urls import canonical, origin, shown
+from saleslake.sources.urls import canonical, kept_at_home, shown
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _WIRE_BYTES = 8192  # inflates to 8.5 MB at most: how far one step may overshoot the cap
 _BODY_SHOWN = 200
+_START_BYTES = 8192
+_ACCEPTED = (200, 203, 204, 206)
 _HEADERS = {"Accept": "application/json, application/x-ndjson", "Accept-Encoding": "gzip", "User-Agent": "saleslake"}
 
 
@@ -35,6 +37,15 @@ class TryAgain(Exception):
         self.retry_after = retry_after
         self.answer = answer
         """The answer, where it came whole and only its body is no document."""
+
+
+class Refused(SourceError):
+    """The server said no, and asking again would not help; `body` is the start of what it answered."""
+
+    def __init__(self, message: str, status: int, body: bytes) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ class Getter:
     def get(self, url: str, room: int) -> Answer:
         """Fetch one URL; `room` is how many bytes are left of `max_total_bytes`.
 
-        Raises TryAgain where another try may help, else SourceError.
+        Raises TryAgain where another try may help, Refused for a status, else SourceError.
         """
         for _ in range(_MAX_REDIRECTS + 1):
             with self._send(url) as response:
@@ -97,20 +108,22 @@ class Getter:
 
     def _redirected(self, url: str, location: str) -> str:
         try:
-            target = canonical(location, base=url)
+            return kept_at_home(canonical(location, base=url), url)
         except ValueError as e:
-            raise self._refused(url, f"redirects to {shown(location)!r}: {e}") from None
-        if origin(target) != origin(url):
-            problem = f"redirects to another host, {shown(target)}: refused; if that is right, make it the source's url"
-            raise self._refused(url, problem)
-        return target
+            fix = "if that is right, make it the source's url"
+            raise self._refused(url, f"redirect {shown(location)!r} {e}; {fix}") from None
 
     def _answer(self, url: str, response: requests.Response, room: int) -> Answer:
         status = response.status_code
         if status in (408, 429) or status >= 500:
             raise TryAgain(f"HTTP {status}", _retry_after(response.headers.get("Retry-After", ""), self._clock()))
-        if status not in (200, 203):
-            raise self._refused(url, f"HTTP {status}: {self._start_of_body(response)!r}")
+        if status not in _ACCEPTED:
+            start = self._start_of_body(response)
+            said = self.hide(start.decode("utf-8", errors="replace"))[:_BODY_SHOWN]
+            raise Refused(str(self._refused(url, f"HTTP {status}: {said!r}")), status, start)
+        part = response.headers.get("Content-Range", "").strip()
+        if status == 206 and part.lower().startswith("bytes"):  # other units count records: a page
+            raise TryAgain(self.hide(f"HTTP 206 with a part of the body, which was not asked for ({part[:100]})"))
         try:
             body = self._body(url, response, room)
         except urllib3.exceptions.ReadTimeoutError:
@@ -139,14 +152,18 @@ class Getter:
         wire.check_whole()
         return bytes(body)
 
-    def _start_of_body(self, response: requests.Response) -> str:
+    def _start_of_body(self, response: requests.Response) -> bytes:
+        start = bytearray()
         try:
             wire = _Wire(response)
             zipped = "gzip" in response.headers.get("Content-Encoding", "").lower()
-            start = next(iter(_inflated(wire) if zipped else wire), b"")
+            for part in _inflated(wire) if zipped else wire:
+                start += part
+                if len(start) >= _START_BYTES:
+                    break
         except (urllib3.exceptions.HTTPError, zlib.error, OSError, TryAgain):
-            return ""
-        return self.hide(start.decode("utf-8", errors="replace"))[:_BODY_SHOWN]
+            pass
+        return bytes(start)
 
     def _refused(self, url: str, problem: str) -> SourceError:
         return SourceError(self.hide(f"{self._label}: GET {shown(url)}: {problem}"))

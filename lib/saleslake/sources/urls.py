@@ -44,6 +44,28 @@ def origin(url: str) -> Origin:
     return parts.scheme, parts.hostname or "", port
 
 
+def place(url: str) -> str:
+    """Scheme, host and port in words, the port also where it is the usual one."""
+    scheme, host, port = origin(url)
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def kept_at_home(url: str, home: str) -> str:
+    """`url`, given by the server that answered `home`, with the scheme and port of `home`; both are canonical.
+
+    A server behind a proxy knows neither that it is reached by https nor on which port, so its links say `http://`
+    or leave the port out. Another host, another port said outright, and https where `home` is http are refused:
+    raises ValueError naming both sides.
+    """
+    (scheme, host, port), (own_scheme, own_host, own_port) = origin(url), origin(home)
+    if (scheme, host, port) == (own_scheme, own_host, own_port):
+        return url
+    is_vague = port in (_DEFAULT_PORTS[scheme], own_port)
+    if host != own_host or not is_vague or (scheme, own_scheme) == ("https", "http"):
+        raise ValueError(f"leads to {place(url)} and not to {place(home)}, where the request went: refused")
+    return urlunsplit(urlsplit(url)._replace(scheme=own_scheme, netloc=urlsplit(home).netloc))
+
+
 def is_loopback(url: str) -> bool:
     """Whether the URL names this machine."""
     host = (urlsplit(url).hostname or "").rstrip(".")

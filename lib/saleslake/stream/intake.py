@@ -25,7 +25,7 @@ from saleslake.errors import SourceError
 from saleslake.ingest.commit import staging
 from saleslake.ingest.files import display_path
 from saleslake.lake import Lake
-from saleslake.landing import Unit, file_sha256, from_micros, iso, now
+from saleslake.landing import Unit, file_sha256, from_micros, iso, now, unit_name
 from saleslake.sources.files import check_whole, header_names, read_header, split_lines
 from saleslake.state import Pin
 from saleslake.store import Place
@@ -139,7 +139,7 @@ class Intake:
             return None
         self._units += 1
         unit = Unit(
-            unit=f"{bronze.EVENTS}/{self.lake.run_id}/{self._units:07d}-{path.name}",
+            unit=f"{bronze.EVENTS}/{self.lake.run_id}/{self._units:07d}-{unit_name(path.name)}",
             source=bronze.EVENTS,
             file=file,
             origin=str(path),
