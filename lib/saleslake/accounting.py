@@ -17,6 +17,7 @@ from saleslake.fingerprint import gold_fingerprint, rules_fingerprint
 from saleslake.gold import star
 from saleslake.gold.sync import differences
 from saleslake.lake import Lake
+from saleslake.not_landed import lost_offsets
 from saleslake.publish import ranked_versions
 from saleslake.silver import quarantine, step
 from saleslake.silver.contract import ORDER, Entity
@@ -52,10 +53,12 @@ class Proof:
     gold: dict[str, list[str]] = field(default_factory=dict)
     """Gold table → keys that differ from what silver says, the first of them; empty lists for tables that agree."""
     notes: list[str] = field(default_factory=list)
+    not_landed: list[str] = field(default_factory=list)
+    """What a source had and bronze never got, until somebody acknowledges it."""
 
     @property
     def holds(self) -> bool:
-        return all(s.adds_up for s in self.sources) and not any(self.gold.values())
+        return all(s.adds_up for s in self.sources) and not any(self.gold.values()) and not self.not_landed
 
 
 def verify(lake: Lake) -> Proof:
@@ -71,6 +74,13 @@ def verify(lake: Lake) -> Proof:
         proof.notes.append(
             "the [gold] settings have changed since gold was last refreshed: saleslake run brings it up to them"
         )
+    for lost in lost_offsets(lake):
+        if lost.acknowledged:
+            proof.notes.append(
+                f"not landed, and acknowledged: {lost.text}" + (f" ({lost.because})" if lost.because else "")
+            )
+        else:
+            proof.not_landed.append(lost.text)
     with lake.lock("gold"), lake.lock("silver"):
         for name in ENTITIES:
             proof.sources += _prove_entity(lake, ENTITIES[name])

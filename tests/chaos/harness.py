@@ -61,7 +61,10 @@ POINTS = {
         "after_gold_write:1", "after_gold_write:4", "after_gold_write:8", "before_gold_progress:1",
     ),
 }  # fmt: skip
-POINTS["kafka"] = tuple(point for point in POINTS["files"] if not point.startswith("after_landing"))
+# The first commit to bronze says where each partition begins, and holds no record.
+POINTS["kafka"] = (
+    *(point for point in POINTS["files"] if not point.startswith("after_landing")), "before_bronze:2", "after_bronze:3",
+)  # fmt: skip
 
 SETUPS = {
     "batch": oracle.Setup(
