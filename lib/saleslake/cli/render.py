@@ -154,7 +154,7 @@ def proof(result: Proof) -> None:
     agreeing = sum(1 for keys in result.gold.values() if not keys)
     out.print(f"gold: {agreeing} of {len(result.gold)} tables equal what silver says")
     for note in result.notes:
-        out.print(f"note: {note}", markup=False)
+        out.print(f"note: {note}", markup=False, soft_wrap=True)
     if result.not_landed:
         out.print('saleslake acknowledge "…" says that somebody knows of what never landed', markup=False)
     out.print("every landed record is accounted for" if result.holds else "the accounts do NOT hold")
@@ -176,7 +176,8 @@ def status(found: dict[str, Any]) -> None:
         out.print(reasons)
     for lost in found["not_landed"]:
         known = "acknowledged" if lost["acknowledged"] else "not acknowledged: saleslake verify fails"
-        out.print(f"not landed: {lost['what']}, noticed {lost['noticed_at']:%Y-%m-%d %H:%M} UTC, {known}", markup=False)
+        line = f"not landed: {lost['what']}, noticed {lost['noticed_at']:%Y-%m-%d %H:%M} UTC, {known}"
+        out.print(line, markup=False, soft_wrap=True)
     last = found["last_run"]
     if last:
         out.print(
