@@ -74,7 +74,7 @@ def _write(folder: Path, entity: str) -> int:
     text = io.StringIO()
     names = list(records[0])
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow(["order_source" if name == "source" else name for name in names])
     for record in records:
         cells = {
             name: value if name != "items" or value is None else json.dumps(value) for name, value in record.items()

@@ -11,7 +11,7 @@ from pyspark.sql import Row, SparkSession
 
 from saleslake.config import Settings
 from saleslake.silver.transactions import RULES, TABLE
-from tests.silver_support import LANDED_AT, Case, Record, clean, expected, judged, utc, verdicts
+from tests.silver_support import LANDED_AT, MESSAGES, Case, Record, clean, expected, judged, utc, verdicts
 
 SOURCES = """
 [sources.c]
@@ -52,6 +52,7 @@ def case(rule: str, detail: str, **cells: str) -> Case:
 
 TOO_LARGE = "a number that does not fit"
 CASES = [
+    *MESSAGES,
     Case("unreadable", "[1]", "record: json_invalid"),
     Case("unreadable", line() + ',"open', "record: csv_malformed", HEADER),
     Case("extra_fields", line() + ",1", "more fields than the header", HEADER),

@@ -11,7 +11,7 @@ from pyspark.sql import Row, SparkSession
 
 from saleslake.config import Settings
 from saleslake.silver import products, stock, users
-from tests.silver_support import Case, Record, clean, expected, judged, utc, verdicts
+from tests.silver_support import MESSAGES, Case, Record, clean, expected, judged, utc, verdicts
 
 USERS, PRODUCTS, STOCK = (
     "user_id,email,created_at,country,updated_at",
@@ -28,6 +28,7 @@ def sources(entity: str, version: str) -> str:
 
 READING = {
     entity: [
+        *MESSAGES,
         Case("unreadable", "null", "record: json_invalid"),
         Case("unreadable", sound, "record: undecodable", header, "undecodable"),
         Case("extra_fields", sound + ",x", "more fields than the header", header),
