@@ -139,6 +139,18 @@ SETTINGS = ("usual", "turned")
 JUDGEMENT = "raw string, header string, reasons array<string>, details array<string>, warnings array<string>"
 
 
+MESSAGES = [
+    Case("empty_message", "", "record: a message without a value", defect="empty_message"),
+    Case(
+        "registry_framing",
+        "",
+        "record: framed by a schema registry; stream.kafka.framing = 'schema_registry_json' reads JSON in it",
+        defect="registry_framing",
+    ),
+]
+"""What only messages of Kafka can be, whatever entity they are meant for."""
+
+
 def flipped(infos: Sequence[RuleInfo]) -> dict[str, Severity]:
     """Every severity that may be set, turned."""
     return {info.name: "warn" if info.severity == "error" else "error" for info in infos if not info.fixed}

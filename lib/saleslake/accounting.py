@@ -18,6 +18,7 @@ from saleslake.fingerprint import gold_fingerprint, rules_fingerprint
 from saleslake.gold import star
 from saleslake.gold.sync import differences
 from saleslake.lake import Lake
+from saleslake.not_landed import lost_offsets
 from saleslake.publish import ranked_versions
 from saleslake.silver import quarantine, step
 from saleslake.silver.contract import ORDER, Entity
@@ -79,6 +80,13 @@ def verify(lake: Lake) -> Proof:
         proof.notes.append(
             "the [gold] settings have changed since gold was last refreshed: saleslake run brings it up to them"
         )
+    for lost in lost_offsets(lake):
+        if lost.acknowledged:
+            proof.notes.append(
+                f"not landed, and acknowledged: {lost.text}" + (f" ({lost.because})" if lost.because else "")
+            )
+        else:
+            proof.not_landed.append(lost.text)
     with lake.lock("gold"), lake.lock("silver"):
         for name in ENTITIES:
             proof.sources += prove_entity(lake, ENTITIES[name])

@@ -12,6 +12,31 @@ from saleslake.config_source import Strict
 _INTERVAL = re.compile(r"\s*\d+(\.\d+)?\s+(milliseconds?|seconds?|minutes?|hours?)\s*")
 
 
+CONSUMER_OPTIONS = (
+    "client.dns.lookup",
+    "client.id",
+    "client.rack",
+    "connections.max.idle.ms",
+    "default.api.timeout.ms",
+    "fetch.max.bytes",
+    "fetch.max.wait.ms",
+    "fetch.min.bytes",
+    "max.partition.fetch.bytes",
+    "max.poll.records",
+    "metadata.max.age.ms",
+    "receive.buffer.bytes",
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "request.timeout.ms",
+    "retry.backoff.max.ms",
+    "retry.backoff.ms",
+    "send.buffer.bytes",
+    "socket.connection.setup.timeout.max.ms",
+    "socket.connection.setup.timeout.ms",
+)
+"""Options that say how fast and from where messages come, never which: no other can be set."""
+
+
 class FilesInput(Strict):
     """A watched folder of files, one event a line."""
 
@@ -45,7 +70,24 @@ class KafkaInput(Strict):
     """Names, separated by commas."""
     max_offsets_per_trigger: int = Field(default=50_000, ge=1)
     starting_offsets: Literal["earliest", "latest"] = "earliest"
-    """Where to begin without a checkpoint; events that bronze has already are left out."""
+    """Where to begin with a topic that bronze has nothing of; afterwards bronze says where to go on."""
+    isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    """Whether messages of transactions that were aborted, or may still be, are left unread."""
+    framing: Literal["none", "schema_registry_json"] = "none"
+    """Whether a message that begins as a schema registry frames it (00, four bytes of id) is read where JSON follows."""
+    consumer: dict[str, str | int] = Field(default_factory=dict)
+    """Further options of Kafka's consumer, by Kafka's names."""
+
+    @field_validator("consumer")
+    @classmethod
+    def _safe(cls, value: dict[str, str | int]) -> dict[str, str | int]:
+        for name in value:
+            if name.startswith(("security.", "sasl.", "ssl.")):
+                variable = "KAFKA_" + name.upper().replace(".", "_")
+                raise ValueError(f"{name!r} is of security, which comes from the environment: set {variable}")
+            if name not in CONSUMER_OPTIONS:
+                raise ValueError(f"{name!r} cannot be set here; there are: {', '.join(CONSUMER_OPTIONS)}")
+        return value
 
 
 class Stream(Strict):

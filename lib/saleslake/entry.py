@@ -129,7 +129,8 @@ def _one_line(command: str, summary: Summary, seconds: float) -> str:
     if summary.decided or summary.outcomes:
         dropped = sum(outcome.quarantined for outcome in summary.outcomes.values())
         did += [f"{summary.processed if summary.decided else 0:,} records decided, {dropped:,} quarantined"]
-    did += [f"{written} gold tables written"] if written else []
+    refreshes = f" in {summary.gold_refreshes:,} refreshes" if summary.gold_refreshes else ""
+    did += [f"{written} gold tables written{refreshes}"] if written else []
     return f"{command}: {', '.join(did) if landed or not summary.nothing_new else 'nothing new'} ({seconds:.1f} s)"
 
 
@@ -181,6 +182,7 @@ def summary_dict(summary: Summary) -> dict[str, object]:
             {"table": w.table, "rows": w.rows, "deleted": w.deleted, "partitions": len(w.dates)}
             for w in summary.written
         ],
+        "gold_refreshes": summary.gold_refreshes,
         "healed": summary.healed,
         "checks": {r.check.name: r.found for r in summary.checks},
         "seconds": {k: round(v, 3) for k, v in summary.seconds.items()},

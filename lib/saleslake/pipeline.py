@@ -17,6 +17,7 @@ from saleslake import bronze, checks, heal, kill_points, misread
 from saleslake.errors import ConfigError, LockTimeout, TableError
 from saleslake.fingerprint import rules_fingerprint
 from saleslake.gold import refresh, star
+from saleslake.gold.sync import Written
 from saleslake.heal import Damage
 from saleslake.ingest.land import land
 from saleslake.ingest.window import Window, effective
@@ -166,17 +167,19 @@ class Batch:
                 self.state.update(lambda state: setattr(state, "rules", now))
             self._judge_sources()
 
-    def gold(self) -> None:
-        """Refresh gold; replace what is damaged."""
+    def gold(self) -> list[Written]:
+        """Refresh gold; replace what is damaged. Returns what was written, which is in the summary as well."""
         kill_points.reached("between_silver_and_gold")
         with self._timed("gold"):
             damages, _ = heal.inspect(self.lake, star.TABLES.values(), self.state.load())
             self._announce(damages)
             self._mark([damage.table for damage in damages])
             damaged = frozenset(damage.table.full_name for damage in damages)
-            self.summary.written += refresh.refresh(self.lake, damaged, lambda table: self.say(f"gold: {table}"))
+            written = refresh.refresh(self.lake, damaged, lambda table: self.say(f"gold: {table}"))
+            self.summary.add_written(written)
             self._unmark([damage.table for damage in damages])
             self._remember_sound()
+        return written
 
     def check(self) -> None:
         """Sanity checks in SQL."""

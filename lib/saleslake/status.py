@@ -6,6 +6,7 @@ from typing import Any
 
 from saleslake import bronze, runlog
 from saleslake.lake import Lake
+from saleslake.not_landed import lost_offsets
 from saleslake.serve.duck import connect, tables
 from saleslake.stream import figures
 
@@ -20,6 +21,15 @@ def status(lake: Lake) -> dict[str, Any]:
         "watermarks": _watermarks(lake),
         "windows": last_windows(lake),
         "quarantine": _quarantine(lake),
+        "not_landed": [
+            {
+                "what": lost.text,
+                "noticed_at": lost.noticed_at,
+                "acknowledged": lost.acknowledged,
+                "because": lost.because,
+            }
+            for lost in lost_offsets(lake)
+        ],
         "stream": figures.read(lake),
     }
 

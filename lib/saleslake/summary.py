@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from saleslake import checks
@@ -28,8 +29,22 @@ class Summary:
     """Whether silver was a step of this run, beyond catching up before landing."""
     stream_input: str = ""
     """What the streaming job read: files, socket or kafka; empty for the batch."""
+    gold_refreshes: int = 0
+    """How often the streaming job brought gold up to silver; `written` is what all of them wrote."""
     ended_early: bool = False
     """Whether an error or an interruption ended the run: what it did not come to, it cannot tell."""
+
+    def add_written(self, written: Iterable[Written]) -> None:
+        """What a refresh of gold wrote, on top of what others of the run did: one line a table."""
+        by_table = {one.table: one for one in self.written}
+        for new in written:
+            held = by_table.setdefault(new.table, Written(new.table))
+            held.rows, held.deleted, held.dates = (
+                held.rows + new.rows,
+                held.deleted + new.deleted,
+                held.dates | new.dates,
+            )
+        self.written = list(by_table.values())
 
     @property
     def processed(self) -> int:

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from saleslake.config import Settings
 from saleslake.silver.orders import RULES, TABLE
 from tests.frames import expect, expect_columns
-from tests.silver_support import SETTINGS, Case, clean, cleaned_row, cleaned_schema, expect_judgements
+from tests.silver_support import MESSAGES, SETTINGS, Case, clean, cleaned_row, cleaned_schema, expect_judgements
 
 SOURCES = """
 [sources.j]
@@ -47,6 +47,7 @@ HEADER = "order_id,user_id,amount,currency,created_at,items"
 ROW = 'o1,u1,10,EUR,2025-01-31,"[{""sku"":""A"",""qty"":2,""price"":5}]"'
 
 CASES = [
+    *MESSAGES,
     Case("unreadable", '{"order_id": "o1"', "record: json_invalid"),
     Case("unreadable", order(), "record: undecodable", defect="undecodable"),
     Case("unreadable", 'o1,"u1', "record: csv_malformed", HEADER),

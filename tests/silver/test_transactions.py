@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from saleslake.config import Settings
 from saleslake.silver.transactions import RULES, TABLE
 from tests.frames import expect, expect_columns
-from tests.silver_support import SETTINGS, Case, Record, clean, cleaned_row, cleaned_schema, expect_judgements
+from tests.silver_support import MESSAGES, SETTINGS, Case, Record, clean, cleaned_row, cleaned_schema, expect_judgements
 
 SOURCES = """
 [sources.c]
@@ -53,6 +53,7 @@ def case(rule: str, detail: str, **cells: str) -> Case:
 
 TOO_LARGE = "a number that does not fit"
 CASES = [
+    *MESSAGES,
     Case("unreadable", "[1]", "record: json_invalid"),
     Case("unreadable", line() + ',"open', "record: csv_malformed", HEADER),
     Case("extra_fields", line() + ",1", "more fields than the header", HEADER),

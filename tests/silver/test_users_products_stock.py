@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from saleslake.config import Settings
 from saleslake.silver import products, stock, users
 from tests.frames import expect, expect_columns
-from tests.silver_support import SETTINGS, Case, Record, clean, cleaned_row, cleaned_schema, expect_judgements
+from tests.silver_support import MESSAGES, SETTINGS, Case, Record, clean, cleaned_row, cleaned_schema, expect_judgements
 
 USERS, PRODUCTS, STOCK = (
     "user_id,email,created_at,country,updated_at",
@@ -28,6 +28,7 @@ def sources(entity: str, version: str) -> str:
 
 READING = {
     entity: [
+        *MESSAGES,
         Case("unreadable", "null", "record: json_invalid"),
         Case("unreadable", sound, "record: undecodable", header, "undecodable"),
         Case("extra_fields", sound + ",x", "more fields than the header", header),

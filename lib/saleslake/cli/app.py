@@ -1,4 +1,4 @@
-"""`saleslake`: run, stream, status, metrics, sql, verify, check, publish, mock-api, generate, simulate."""
+"""`saleslake`: run, stream, status, metrics, sql, verify, acknowledge, check, publish, mock-api, generate, simulate."""
 
 from __future__ import annotations
 
@@ -138,12 +138,23 @@ def stream(
     trigger: Annotated[
         str | None, typer.Option(help='How often to look, e.g. "5 seconds"; default: stream.trigger.')
     ] = None,
+    accept_lost_offsets: Annotated[
+        bool, typer.Option("--accept-lost-offsets", help="Kafka: go on after offsets that the broker has no more.")
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Events to bronze, silver and gold as they come, until Ctrl-C or SIGTERM. Being killed is harmless."""
     from saleslake.stream.run import run_stream
 
-    raise typer.Exit(run_stream(config, source=source, once=once, trigger=trigger, verbose=verbose))
+    code = run_stream(
+        config,
+        source=source,
+        once=once,
+        trigger=trigger,
+        accept_lost_offsets=accept_lost_offsets,
+        verbose=verbose,
+    )
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -247,6 +258,24 @@ def verify(
             for line in found.lines() if found else ():
                 render.out.print(line)
         return EXIT_OK if holds else EXIT_FAILED
+
+    guarded(work, verbose)
+
+
+@app.command()
+def acknowledge(
+    what: Annotated[list[str], typer.Argument(help='What never landed, as verify prints it: "events/0 [120, 130)".')],
+    because: Annotated[str, typer.Option(help="Why that is so; kept beside it.")] = "",
+    config: Config = None,
+    verbose: Verbose = False,
+) -> None:
+    """Say that you know of records that never landed: verify fails until somebody does. Starts no JVM."""
+    from saleslake.not_landed import acknowledge as note
+
+    def work() -> int:
+        for one in note(_lake_to_read(config), what, because):
+            render.out.print(f"acknowledged: {one.text}", markup=False, soft_wrap=True)
+        return EXIT_OK
 
     guarded(work, verbose)
 

@@ -152,6 +152,8 @@ def proof(result: Proof) -> None:
     for s in result.sources:
         for what, ids in s.wrong.items():
             out.print(f"{s.source}: {what}: {', '.join(ids)}")
+    for what in result.not_landed:
+        out.print(f"not landed: {what}", markup=False, soft_wrap=True)
     for name, keys in result.gold.items():
         for key in keys:
             out.print(f"{name} is not what silver says: {key}")
@@ -162,7 +164,9 @@ def proof(result: Proof) -> None:
     agreeing = sum(1 for keys in result.gold.values() if not keys)
     out.print(f"gold: {agreeing} of {len(result.gold)} tables equal what silver says")
     for note in result.notes:
-        out.print(f"note: {note}")
+        out.print(f"note: {note}", markup=False, soft_wrap=True)
+    if result.not_landed:
+        out.print('saleslake acknowledge "…" says that somebody knows of what never landed', markup=False)
     out.print("every landed record is accounted for" if result.holds else "the accounts do NOT hold")
 
 
@@ -198,6 +202,10 @@ def status(found: dict[str, Any]) -> None:
         for q in found["quarantine"]:
             reasons.add_row(q["source"], q["reason"], _n(q["records"]), _n(q["open"]))
         out.print(reasons)
+    for lost in found["not_landed"]:
+        known = "acknowledged" if lost["acknowledged"] else "not acknowledged: saleslake verify fails"
+        line = f"not landed: {lost['what']}, noticed {lost['noticed_at']:%Y-%m-%d %H:%M} UTC, {known}"
+        out.print(line, markup=False, soft_wrap=True)
     last = found["last_run"]
     if last:
         out.print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from saleslake import bronze
 from saleslake.lake import Lake
 from saleslake.monitor import verified
+from saleslake.not_landed import lost_offsets, shown
 from saleslake.serve.duck import connect, tables
 from saleslake.status import last_windows, table_figures
 
@@ -43,6 +45,7 @@ def _families(lake: Lake) -> Iterator[Metric]:
     yield from _proof(lake)
     yield from _sources(lake, there)
     yield from _fetches(lake)
+    yield _not_landed(lake)
     with connect(lake) as connection:
         yield from _records(connection, there)
 
@@ -133,6 +136,18 @@ def _fetches(lake: Lake) -> Iterator[Metric]:
             if window[name] is not None:
                 family.add_metric([source], window[name])
     yield from (complete, at, *figures.values())
+
+
+def _not_landed(lake: Lake) -> Metric:
+    family = _gauge(
+        "not_landed_offsets", "Offsets of Kafka that were gone before they landed.", "partition", "acknowledged"
+    )
+    counts: Counter[tuple[str, str]] = Counter()
+    for lost in lost_offsets(lake):
+        counts[shown(lost.file), str(lost.acknowledged).lower()] += lost.end - lost.first
+    for labels, count in sorted(counts.items()):
+        family.add_metric(labels, count)
+    return family
 
 
 def _newest(lake: Lake, there: dict[str, str]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from saleslake.config import Settings, Severity, Source
 from saleslake.rules import Rule, RuleInfo, apply_rules, with_severities
-from saleslake.silver.reading import Fields
+from saleslake.silver.reading import EMPTY, FRAMED, Fields
 from saleslake.table import LONG, NAMES, STRING, TIMESTAMP, Column, Table
 
 LINEAGE_COLUMNS = (
@@ -75,6 +75,15 @@ READING_RULES = (
         True,
         "the record is no JSON object, or its CSV quoting is broken, or its bytes are no text",
     ),
+    RuleInfo(
+        EMPTY, "error", True, "a message without a value, as Kafka says that a key was deleted; key: the message's"
+    ),
+    RuleInfo(
+        FRAMED,
+        "error",
+        True,
+        "a message framed by a schema registry: no JSON in it, or stream.kafka.framing does not say that there is",
+    ),
     RuleInfo("extra_fields", "error", False, "the CSV line has more fields than its header"),
     RuleInfo("short_fields", "warn", False, "the CSV line has fewer fields than its header"),
     RuleInfo("key_missing", "error", True, "no readable key"),
@@ -89,8 +98,15 @@ def severities(entity: str, source: Source, settings: Settings) -> dict[str, Sev
 def reading_rules(key: SparkColumn) -> list[Rule]:
     """The rules every entity has; conditions over the columns of `read_records`."""
     readable = F.col("unreadable").isNull()
+    what = F.substring_index("unreadable", ":", 1)
+    told = F.concat(F.lit("record: "), F.col("unreadable"))
+    framed = F.lit(
+        "record: framed by a schema registry; stream.kafka.framing = 'schema_registry_json' reads JSON in it"
+    )
     return [
-        Rule("unreadable", ~readable, F.concat(F.lit("record: "), F.col("unreadable")), fixed=True),
+        Rule("unreadable", ~readable & ~what.isin(EMPTY, FRAMED), told, fixed=True),
+        Rule(EMPTY, what == EMPTY, F.lit("record: a message without a value"), fixed=True),
+        Rule(FRAMED, what == FRAMED, framed, fixed=True),
         Rule("extra_fields", F.col("extra_fields"), F.lit("more fields than the header")),
         Rule("short_fields", F.col("short_fields"), F.lit("fewer fields than the header"), "warn"),
         Rule("key_missing", readable & key.isNull(), F.lit("key missing or unreadable"), fixed=True),
@@ -107,7 +123,10 @@ def judged(
     """
     readable = F.col("unreadable").isNull()
     own = [Rule(r.name, readable & r.condition, r.message, r.severity, r.fixed) for r in rules]
-    marked = apply_rules(frame.withColumn("key", key), with_severities([*reading_rules(key), *own], severity))
+    own_key = F.when(F.col("unreadable").startswith(f"{EMPTY}: "), F.substring("unreadable", len(EMPTY) + 3, 2**31 - 1))
+    marked = apply_rules(
+        frame.withColumn("key", F.coalesce(own_key, key)), with_severities([*reading_rules(key), *own], severity)
+    )
     kept = [F.col(name) for name in QUARANTINE_COLUMNS]
     return marked.select(*table.select(), *kept)
 

@@ -6,6 +6,7 @@ CSV fields are found by header name, never by position.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from saleslake.config import Source
+from saleslake import bronze
+from saleslake.config import Settings, Source
 from saleslake.errors import ConfigError
 from saleslake.sources.files import header_names
 from saleslake.values import trimmed
@@ -38,6 +40,26 @@ OPTIONS = {
     # This one has no comma in its numbers, so such a text is not read here and is judged as text.
     "locale": "en-CH",
 }
+
+
+EMPTY, FRAMED = "empty_message", "registry_framing"
+"""Defects of messages that are reasons of their own. After the first the message's key may stand: `empty_message: A1`."""
+JSON_BEGINS = r"^[ \t\r\n]*[\{\[]"
+_HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()[: bronze.HASH_LENGTH]
+
+
+def as_set(rows: DataFrame, settings: Settings) -> DataFrame:
+    """Records of bronze as the settings have them read. Grain unchanged.
+
+    JSON that came in the frame of a schema registry is a text like any other where `stream.kafka.framing` says so. What
+    has no text, as former versions landed messages without a value, has the empty one.
+    """
+    raw = F.coalesce("raw", F.lit(""))
+    columns = {"raw": raw, "content_hash": F.coalesce("content_hash", F.lit(_HASH_OF_NOTHING))}
+    if settings.stream.kafka.framing == "schema_registry_json":
+        is_json = F.col("defect").eqNullSafe(F.lit(FRAMED)) & raw.rlike(JSON_BEGINS)
+        columns["defect"] = F.when(~is_json, F.col("defect"))
+    return rows.withColumns(columns)
 
 
 @dataclass(frozen=True)

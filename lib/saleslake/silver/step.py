@@ -25,7 +25,7 @@ from saleslake.errors import SaleslakeError, first_line
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish, replace
 from saleslake.publish_few import publish_few
-from saleslake.silver.reading import LINEAGE, read_records
+from saleslake.silver.reading import LINEAGE, as_set, read_records
 from saleslake.silver.registry import ENTITIES
 from saleslake.state import Pin, State
 
@@ -130,7 +130,8 @@ def cleaned(lake: Lake, source: str, rows: DataFrame) -> DataFrame:
     """Bronze rows of a source as the cleaned frame of its entity. Grain: one row a record. What a record means, says this."""
     settings = lake.settings.sources[source]
     entity = ENTITIES[settings.entity]
-    records = read_records(rows.where(F.col("kind") == "record"), settings, entity.fields)
+    landed = as_set(rows.where(F.col("kind") == "record"), lake.settings)
+    records = read_records(landed, settings, entity.fields)
     return entity.clean(records, settings, lake.settings)
 
 
@@ -143,7 +144,8 @@ def cleaned_once(lake: Lake, source: str, rows: DataFrame, many: bool) -> Iterat
         frames = [cleaned(lake, source, rows).persist()]
         whole = frames[0]
     else:
-        first = entity.quick.judge(rows.where(F.col("kind") == "record"), settings, lake.settings).persist()
+        landed = as_set(rows.where(F.col("kind") == "record"), lake.settings)
+        first = entity.quick.judge(landed, settings, lake.settings).persist()
         peculiar = first.where("NOT is_ordinary").select(*LINEAGE, "raw", "header", "defect")
         rest = entity.clean(read_records(peculiar, settings, entity.fields), settings, lake.settings).persist()
         frames = [rest, first]

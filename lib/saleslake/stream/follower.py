@@ -8,11 +8,13 @@ this run or of another.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import structlog
 
 from saleslake.errors import LockTimeout
 from saleslake.gold import refresh, star
+from saleslake.gold.sync import Written
 from saleslake.pipeline import Batch
 from saleslake.stream.health import Health
 
@@ -25,8 +27,8 @@ _ASK_AGAIN_SECONDS = 2.0
 class GoldFollower:
     """Refreshes gold when silver has changed and it is gold's turn. Not thread-safe: the caller holds the micro-batches' guard."""
 
-    def __init__(self, batch: Batch, health: Health):
-        self.batch, self.health = batch, health
+    def __init__(self, batch: Batch, health: Health, say: Callable[[str], None] = lambda _: None):
+        self.batch, self.health, self.say = batch, health, say
         self._is_behind = False
         self._took = self._ended = self._locked_until = 0.0
         self._due_since: float | None = None
@@ -71,11 +73,19 @@ class GoldFollower:
         began = time.monotonic()
         if self._inspected:
             written = refresh.refresh(self.batch.lake)
+            self.batch.summary.add_written(written)
         else:
-            self.batch.gold()
-            written = self.batch.summary.written
+            written = self.batch.gold()
         self._inspected, self._due_since = True, None
         self._ended = time.monotonic()
         self._took = self._ended - began
-        if any(table.anything for table in written):
+        changed = [table for table in written if table.anything]
+        if changed:
             self.health.count(gold_refreshes=1)
+            self.batch.summary.gold_refreshes += 1
+            self.say(f"gold refreshed in {self._took:.1f} s: {', '.join(map(_told, changed))}")
+
+
+def _told(table: Written) -> str:
+    deleted = f", {table.deleted:,} deleted" if table.deleted else ""
+    return f"{table.table.removeprefix('gold.')} {table.rows:,} rows{deleted}"

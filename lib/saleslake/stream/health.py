@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,11 @@ from pyspark.sql.streaming.listener import (
 from saleslake.lake import Lake
 from saleslake.stream import figures
 
+EVENTS = "events"
+"""The query that lands events."""
+_IN_EVENTS = ("input_rows", "input_rows_per_second", "processed_rows_per_second")
+"""Figures of that query that `Health.micro_batch` tells, in events."""
+
 
 class Health:
     """The latest figures of one run of the stream, in a file that `saleslake status` and monitoring read."""
@@ -31,6 +37,7 @@ class Health:
     def __init__(self, lake: Lake, source: str):
         self.path = Path(lake.work(figures.FILE))
         self._guard = threading.Lock()
+        self._batch_began = time.monotonic()
         self.figures: dict[str, Any] = {
             "run_id": lake.run_id,
             "pid": os.getpid(),
@@ -65,6 +72,24 @@ class Health:
         with self._guard:
             self.figures["queries"].setdefault(name, {}).update(changed)
             self._write()
+
+    def micro_batch(self, records: int, left_out: int, started: float) -> dict[str, Any]:
+        """Note a micro-batch of events that began at `started` (monotonic). Returns its figures.
+
+        Spark counts what it hands over, which may be a file: these count events.
+        """
+        seconds = time.monotonic() - started
+        since, self._batch_began = self._batch_began, started
+        events = records + left_out
+        figures = {
+            "seconds": round(seconds, 3),
+            "records": records,
+            "input_rows": events,
+            "input_rows_per_second": _finite(events / (started - since)) if started > since else None,
+            "processed_rows_per_second": _finite(events / seconds) if seconds else None,
+        }
+        self.query(EVENTS, figures)
+        return figures
 
     def now(self) -> dict[str, Any]:
         """The figures as they are now, for another thread to read."""
@@ -104,6 +129,8 @@ class Listener(StreamingQueryListener):
             "at": progress.timestamp,
         }
         name = progress.name or str(progress.id)
+        if name == EVENTS:
+            now = {figure: value for figure, value in now.items() if figure not in _IN_EVENTS}
         self.health.query(name, now)
         if progress.numInputRows:
             structlog.get_logger().info("stream_progress", query=name, **now)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from saleslake.config import Settings
 from saleslake.config_storage import is_object
 from saleslake.errors import ConfigError
-from saleslake.kafka_settings import environment, kafka_options
 from saleslake.store import place
 from saleslake.stream.intake import Intake, Landed
 
@@ -44,41 +42,23 @@ class FilesIn:
         reader = spark.readStream.format("binaryFile").schema(_FILE).options(**options)
         return reader.load(str(self.folder)).select("path", "modificationTime")
 
-    def land(self, intake: Intake, batch: DataFrame) -> Landed:
+    def prepare(self, intake: Intake) -> Landed:
+        """Nothing: Spark's checkpoint and the intake know where a folder stands."""
+        return Landed()
+
+    def land(self, intake: Intake, batch: DataFrame, batch_id: int) -> Landed:
         files = sorted((row["modificationTime"], _path(row["path"])) for row in batch.collect())
         return intake.land_files([place(path, self.settings.storage) for _, path in files])
+
+    def explain(self, intake: Intake) -> None:
+        """Nothing: what went wrong with files is told by the error itself."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     @property
     def describes(self) -> str:
         return f"files {self.folder}/{self.pattern}"
-
-
-class KafkaIn:
-    """Topics of a Kafka cluster, by Spark's own connector."""
-
-    def __init__(self, settings: Settings):
-        self.settings = settings.stream.kafka
-        self.security = kafka_options(environment(settings))
-
-    def read(self, spark: SparkSession) -> DataFrame:
-        """Grain: one row a message (topic, partition, offset, landed_at, value); landed_at is the broker's time."""
-        reader = (
-            spark.readStream.format("kafka")
-            .option("kafka.bootstrap.servers", self.settings.bootstrap_servers)
-            .option("subscribe", self.settings.topics)
-            .option("startingOffsets", self.settings.starting_offsets)
-            .option("maxOffsetsPerTrigger", self.settings.max_offsets_per_trigger)
-            .options(**{f"kafka.{name}": value for name, value in self.security.items()})
-        )
-        columns = ("topic", "partition", "offset", F.col("timestamp").alias("landed_at"), "value")
-        return reader.load().select(*columns)
-
-    def land(self, intake: Intake, batch: DataFrame) -> Landed:
-        return intake.land_messages(batch)
-
-    @property
-    def describes(self) -> str:
-        return f"kafka {self.settings.bootstrap_servers} {self.settings.topics}"
 
 
 def _path(path: str) -> str:

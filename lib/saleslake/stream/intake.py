@@ -6,7 +6,7 @@ micro-batch that runs twice, costs a look at what is offered and changes nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -29,6 +29,8 @@ from saleslake.landing import Unit, file_sha256, from_micros, iso, now, unit_nam
 from saleslake.sources.files import check_whole, header_names, read_header, split_lines
 from saleslake.state import Pin
 from saleslake.store import Place
+from saleslake.stream.messages import message_lines
+from saleslake.stream.positions import Positions
 from saleslake.stream.routes import event_sources, routed
 
 AHEAD_SECONDS = 3600
@@ -76,7 +78,7 @@ class Intake:
         lake.create(self.table)
         self.sources = event_sources(lake.settings)
         self.files: dict[str, dict[str, Any]] = {}
-        self.offsets: dict[str, int] = {}
+        self.positions = Positions()
         self._units = 0
         for control in bronze.controls(lake, bronze.EVENTS):
             self._remember(control.units)
@@ -101,7 +103,7 @@ class Intake:
                 structlog.get_logger().error("event_file_refused", file=str(path), reason=str(e))
                 continue
             if unit is None:
-                left_out += 1
+                left_out += self.files[display_path(self.lake, path)].get("records", 0)
             else:
                 units.append(unit)
         kill_points.reached("after_landing")
@@ -205,43 +207,43 @@ class Intake:
 
     # --- messages ----------------------------------------------------------------------------------
 
-    def land_messages(self, messages: DataFrame) -> Landed:
-        """Land messages: (topic, partition, offset, landed_at, value). For them bronze is the landing; the offset is in the record id."""
-        place = F.concat_ws("/", F.lit("kafka"), "topic", F.col("partition").cast("string"))
-        text = F.col("value").cast("string")
-        readable = F.is_valid_utf8(text)
-        lines = messages.select(
-            F.lit("record").alias("kind"),
-            place.alias("unit"),
-            place.alias("file"),
-            F.lit(bronze.EVENTS).alias("source"),
-            F.lit(self.lake.run_id).alias("run_id"),
-            F.when(readable, text).otherwise(F.make_valid_utf8(text)).alias("raw"),
-            F.lit(None).cast("string").alias("header"),
-            F.when(F.col("value").isNull(), "empty_message").when(~readable, "undecodable").alias("defect"),
-            F.col("offset").alias("ordinal"),
-            "landed_at",
-        )
+    def land_messages(
+        self,
+        messages: DataFrame,
+        ends: Mapping[str, int] | None = None,
+        confirm: Callable[[], None] = lambda: None,
+    ) -> Landed:
+        """Land messages: (topic, partition, offset, landed_at, key, value). For them bronze is the landing; the offset is in the record id.
+
+        `ends`: place of a partition → end of what was read of it, where that is past its last message. `confirm` is
+        called when all has been read and nothing is committed, and may raise.
+        """
         with staging(self.lake, bronze.EVENTS) as stage:
-            lines.write.parquet(f"{stage.folder}/messages")
+            message_lines(messages, self.positions.labels, self.lake.run_id).write.parquet(f"{stage.folder}/messages")
             lines = self.lake.spark.read.parquet(f"{stage.folder}/messages")
-            ranges = lines.groupBy("file").agg(F.min("ordinal"), F.max("ordinal"), F.count("*")).collect()
-            entries, left_out = [], 0
-            for file, first, last, count in ranges:
-                upto = self.offsets.get(file, -1)
-                if last > upto:
-                    unit = {"unit": f"{file}/{max(first, upto + 1)}", "file": file, "sha256": "", "until": last}
-                    unit["records"] = min(count, last - upto)
-                    entries.append(unit | {"landed_at": iso(now())})
-            known = {file: self.offsets[file] for file, first, *_ in ranges if first <= self.offsets.get(file, -1)}
-            for file, upto in known.items():
-                lines = lines.where((F.col("file") != file) | (F.col("ordinal") > upto))
+            confirm()
+            found = _ranges(lines)
+            offered = sum(count for _, _, count in found.values())
+            had = self.positions.offsets
+            known = {file: had[file] for file, (first, _, _) in found.items() if first <= had.get(file, -1)}
             if known:
-                left_out = sum(row[3] for row in ranges) - lines.count()
+                for file, upto in known.items():
+                    lines = lines.where((F.col("file") != file) | (F.col("ordinal") > upto))
+                found = _ranges(lines)
+            left_out = offered - sum(count for _, _, count in found.values())
+            if left_out:
                 structlog.get_logger().info("messages_left_out", messages=left_out, reason="bronze has their offsets")
+            entries = self.positions.landing(found, ends or {})
             if not entries:
                 return Landed(left_out=left_out)
-            return self._append(stage, lines, entries, now(), left_out)
+            return self._append(stage, lines if found else None, entries, now(), left_out)
+
+    def note(self, entries: list[dict[str, Any]]) -> Landed:
+        """One commit of a control row alone, if there is anything to note."""
+        if not entries:
+            return Landed()
+        with staging(self.lake, bronze.EVENTS) as stage:
+            return self._append(stage, None, entries, now(), 0)
 
     # --- the commit --------------------------------------------------------------------------------
 
@@ -306,7 +308,7 @@ class Intake:
     def _remember(self, units: Sequence[dict[str, Any]]) -> None:
         for unit in units:
             if "until" in unit:
-                self.offsets[unit["file"]] = max(unit["until"], self.offsets.get(unit["file"], -1))
+                self.positions.remember(unit)
             else:
                 self.files[unit["file"]] = unit
 
@@ -323,6 +325,12 @@ class Intake:
         )
         micros = row.collect()[0][0]
         return from_micros(micros) if micros is not None else None
+
+
+def _ranges(lines: DataFrame) -> dict[str, tuple[int, int, int]]:
+    """Place of a partition → (first offset, last offset, messages)."""
+    rows = lines.groupBy("file").agg(F.min("ordinal"), F.max("ordinal"), F.count("*")).collect()
+    return {file: (first, last, count) for file, first, last, count in rows}
 
 
 def past_time() -> Column:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pyspark
 import structlog
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
@@ -28,11 +29,14 @@ from saleslake.parallel import side_by_side
 from saleslake.pipeline import Batch
 from saleslake.publish import Outcome
 from saleslake.silver import step
+from saleslake.state import Pin
 from saleslake.stream import minutes
 from saleslake.stream.follower import GoldFollower
 from saleslake.stream.health import Health, Listener
-from saleslake.stream.inputs import FilesIn, KafkaIn, require_kafka
+from saleslake.stream.inputs import FilesIn, require_kafka
 from saleslake.stream.intake import Intake, Landed
+from saleslake.stream.kafka_admin import cause
+from saleslake.stream.kafka_input import KafkaIn
 from saleslake.stream.routes import event_sources
 from saleslake.stream.socket_spool import Spool
 
@@ -75,9 +79,11 @@ class StreamJob:
         source: str,
         trigger: str,
         once: bool = False,
+        accept_lost: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ):
         self.batch, self.lake, self.say, self.once = batch, batch.lake, say, once
+        self.accept_lost = accept_lost
         self.settings = self.lake.settings.stream
         self.source, self.trigger = source, trigger
         self.stopping = threading.Event()
@@ -86,6 +92,7 @@ class StreamJob:
         self._context = contextvars.copy_context()
         self._error: BaseException | None = None
         self._queries: list[StreamingQuery] = []
+        self.input: FilesIn | KafkaIn | None = None
 
     # --- from start to end -------------------------------------------------------------------------
 
@@ -93,7 +100,7 @@ class StreamJob:
         """Until SIGTERM, Ctrl-C or, with `once`, the end of what is there. Raises what went wrong."""
         with self._signals(), self.lake.lock("landing-events"):
             self.health = Health(self.lake, self.source)
-            self.gold = GoldFollower(self.batch, self.health)
+            self.gold = GoldFollower(self.batch, self.health, self.say)
             with served(self.health.now, self.lake.settings.monitoring):
                 try:
                     self._prepare()
@@ -101,6 +108,9 @@ class StreamJob:
                 except BaseException as e:
                     self.health.update(state="failed", last_error=first_line(e))
                     raise
+                finally:
+                    if self.input:
+                        self.input.close()
                 self.health.update(state="stopped")
 
     def _prepare(self) -> None:
@@ -114,6 +124,7 @@ class StreamJob:
 
     def _work(self) -> None:
         self.input, spool = self._input()
+        self._decided(self.input.prepare(self.intake))
         listener = Listener(self.health, self.stopping.is_set)
         self.lake.spark.streams.addListener(listener)
         if spool:
@@ -139,7 +150,7 @@ class StreamJob:
     def _input(self) -> tuple[FilesIn | KafkaIn, Spool | None]:
         settings = self.lake.settings
         if self.source == "kafka":
-            return KafkaIn(settings), None
+            return KafkaIn(self.lake, accept_lost=self.accept_lost, say=self.say), None
         if self.source == "socket":
             spool = Spool(settings, self.lake.run_id)
             self.say(
@@ -193,12 +204,14 @@ class StreamJob:
         """What went wrong, in one line: our own error rather than Spark's report of it."""
         if spool and spool.error:
             raise spool.error
-        if self._error:
-            raise self._error
-        for query in self._queries:
-            problem = query.exception()
-            if problem and _Stopping.__name__ not in str(problem):
-                raise SaleslakeError(f"{query.name or 'the stream'}: {_cause(str(problem))}")
+        problem = self._error or next(filter(None, map(_problem, self._queries)), None)
+        if problem is None:
+            return
+        if self.input and not isinstance(self._error, SaleslakeError):
+            self.input.explain(self.intake)
+        if isinstance(problem, Py4JJavaError):
+            raise SaleslakeError(f"the stream: {cause(problem)}") from problem
+        raise problem
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -216,6 +229,7 @@ class StreamJob:
     # --- the queries -------------------------------------------------------------------------------
 
     def _events(self, trigger: str | None) -> StreamingQuery:
+        assert self.input is not None
         frame = self.input.read(self.lake.spark)
         writer = frame.writeStream.queryName("events").foreachBatch(self._in_context(self._micro_batch))
         writer = writer.option("checkpointLocation", self.lake.folder("checkpoints", f"events-{self.source}"))
@@ -248,12 +262,12 @@ class StreamJob:
         return called
 
     def _micro_batch(self, frame: DataFrame, batch_id: int) -> None:
+        assert self.input is not None
         with self._guard:
             started = time.monotonic()
-            landed = self.input.land(self.intake, frame)
+            landed = self.input.land(self.intake, frame, batch_id)
             self._decided(landed)
-            figures = {"seconds": round(time.monotonic() - started, 3), "records": landed.records}
-            self.health.query("events", figures)
+            figures = self.health.micro_batch(landed.records, landed.left_out, started)
             structlog.get_logger().info("micro_batch", batch_id=batch_id, left_out=landed.left_out, **figures)
             self.gold.follow()
             self.batch.on_progress(self.batch.summary)
@@ -275,16 +289,22 @@ class StreamJob:
             if landed.frame is not None:
                 self._to_silver(landed)
                 kill_points.reached("between_silver_and_gold")
+            elif landed.after and self._silver_is_at(landed.before):
+                # A control row alone: there is nothing to decide, and silver need not look for it later.
+                step.note_progress(self.lake, dict.fromkeys(self.intake.sources, landed.after))
         finally:
             landed.release()
         lag = (datetime.now(UTC) - self.intake.clock).total_seconds() if self.intake.clock else None
         self.health.query("events", {"event_time_lag_seconds": lag})
         self.health.count(batches=int(landed.records > 0), records=landed.records, left_out=landed.left_out)
 
+    def _silver_is_at(self, pin: Pin | None) -> bool:
+        return all(step.progress(self.lake, name) == pin for name in self.intake.sources)
+
     def _to_silver(self, landed: Landed) -> None:
         assert landed.frame is not None
         sources = list(self.intake.sources)
-        if all(step.progress(self.lake, name) == landed.before for name in sources):
+        if self._silver_is_at(landed.before):
             by_entity: dict[str, dict[str, DataFrame]] = {}
             for name in landed.by_source:
                 rows = landed.frame.where(F.col("source") == name)
@@ -305,6 +325,13 @@ class StreamJob:
             self.batch._add(f"events: {name}", outcome)
         self.health.count(quarantined=sum(outcome.quarantined for outcome in outcomes.values()))
         self.gold.tell(is_behind=landed.records >= _MANY)
+
+
+def _problem(query: StreamingQuery) -> SaleslakeError | None:
+    problem = query.exception()
+    if problem is None or _Stopping.__name__ in str(problem):
+        return None
+    return SaleslakeError(f"{query.name or 'the stream'}: {_cause(str(problem))}")
 
 
 def _cause(text: str) -> str:

@@ -17,7 +17,7 @@ from saleslake.gold import sales_by_minute
 from saleslake.gold.product_revenue import UNITS
 from saleslake.gold.sync_few import Scope, sync_few
 from saleslake.lake import Lake
-from saleslake.silver.reading import JSON_BOMB, OPTIONS, line_field, plant, struct_of, theirs, walk
+from saleslake.silver.reading import JSON_BOMB, OPTIONS, as_set, line_field, plant, struct_of, theirs, walk
 from saleslake.stream.intake import past_time
 from saleslake.stream.routes import TIMES, csv_cell, event_sources
 from saleslake.table import MONEY, QUANTITY, TOTAL
@@ -53,7 +53,8 @@ def events(rows: DataFrame, settings: Settings) -> DataFrame:
             _plant_fields(tree, source)
     bomb = F.col("raw").rlike(JSON_BOMB)
     parsed = F.from_json(F.when(~bomb, F.col("raw")), struct_of(tree), OPTIONS)
-    read = rows.where((F.col("kind") == "record") & F.col("defect").isNull()).select(
+    records = as_set(rows.where(F.col("kind") == "record"), settings)
+    read = records.where(F.col("defect").isNull()).select(
         "source", "raw", "header", "landed_at", "stream_time", F.inline(F.array(F.struct(parsed.alias("_e"))))
     )
     columns: dict[str, Column] = {}

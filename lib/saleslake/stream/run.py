@@ -15,6 +15,7 @@ def run_stream(
     source: str | None = None,
     once: bool = False,
     trigger: str | None = None,
+    accept_lost_offsets: bool = False,
     verbose: bool = False,
 ) -> int:
     """Run the stream until it is stopped. Returns the exit code."""
@@ -28,7 +29,14 @@ def run_stream(
 
     def work(batch: Batch) -> None:
         chosen, interval = settings_of(batch.lake.settings)
-        StreamJob(batch, source=chosen, trigger=interval, once=once, say=lambda what: print(what, flush=True)).run()
+        StreamJob(
+            batch,
+            source=chosen,
+            trigger=interval,
+            once=once,
+            accept_lost=accept_lost_offsets,
+            say=lambda what: print(what, flush=True),
+        ).run()
 
     return run_job(
         "stream",
