@@ -12,6 +12,14 @@ from saleslake import date_patterns
 
 Severity = Literal["error", "warn"]
 
+LINES_INCOMPLETE = (
+    "pageInfo.hasNextPage", "page_info.has_next_page", "has_more", "hasMore", "has_next", "hasNext", "next", "next_page",
+    "nextPage", "next_url", "next_page_url", "next_link", "nextLink", "next_cursor", "nextCursor", "next_token", "nextToken",
+    "NextToken", "next_page_token", "nextPageToken", "nextRecordsUrl", "paging.next", "pagination.next", "links.next",
+    "_links.next.href",
+)  # fmt: skip
+"""How an order usually says that more of its lines or refunds are on another page."""
+
 
 class Strict(BaseModel):
     """Refuses settings it does not know."""
@@ -97,6 +105,9 @@ class Source(Strict):
     """Spark datetime patterns, and `iso` for ISO 8601 with an optional zone."""
     time_zone: str = "UTC"
     """Zone of times that carry none."""
+    lines_incomplete_paths: tuple[str, ...] = LINES_INCOMPLETE
+    """Orders: dotted paths, from the order, from what holds its lines and from its refunds, at which anything but `false`, `0`,
+    `""`, `[]`, `{}` and null says that more of them are on another page."""
     incremental: bool | None = None
     """Whether the API takes since/until; default: yes for orders and transactions, no for reference data."""
     rules: dict[str, Severity] = {}
@@ -119,6 +130,17 @@ class Source(Strict):
     def _one_character(cls, value: str) -> str:
         if len(value) != 1 or value in "\r\n":
             raise ValueError("must be one character and no line break")
+        return value
+
+    @field_validator("lines_incomplete_paths")
+    @classmethod
+    def _dotted_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        through = {path.rpartition(".")[0] for path in value}
+        for path in value:
+            if not all(path.split(".")):
+                raise ValueError(f"{path!r} is no dotted path of names, such as pageInfo.hasNextPage")
+            if any(other == path or other.startswith(f"{path}.") for other in through):
+                raise ValueError(f"{path!r} is a value, but another path goes through it: leave one of them out")
         return value
 
     @field_validator("date_formats")
@@ -154,6 +176,10 @@ class Source(Strict):
     def _has_a_place(self) -> Source:
         if self.format == "api" and self.api is None:
             raise ValueError("format 'api' needs an [api] table with a url")
+        if self.entity != "orders" and "lines_incomplete_paths" in self.model_fields_set:
+            raise ValueError(
+                f"lines_incomplete_paths is for orders, and this source feeds {self.entity!r}: leave it out"
+            )
         if self.is_stream:
             if self.key == "line":
                 raise ValueError("key 'line' is for files whose rows have no key; events need one")

@@ -133,7 +133,7 @@ def _from_json(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
     columns = [walk(first, theirs(source, name)).alias(name) for name in fields.texts]
     for name in fields.numbers:
         value = walk(first, theirs(source, name))
-        columns += [_number(value, F.get_json_object("raw", _json_path(theirs(source, name))), name)]
+        columns += [_number(value, F.get_json_object("raw", json_path(theirs(source, name))), name)]
     if fields.line_texts:
         parsed_items = walk(first, theirs(source, "items"))
         columns += [parsed_items.alias("parsed_items"), F.lit(None).cast("string").alias("items_json")]
@@ -247,7 +247,8 @@ def _line_struct(source: Source, fields: Fields, number: T.DataType) -> T.Struct
     return struct_of(tree)
 
 
-def _json_path(dotted: str) -> str:
+def json_path(dotted: str) -> str:
+    """A dotted path as `get_json_object` takes it."""
     return "$" + "".join(f"['{part}']" for part in dotted.split("."))
 
 
