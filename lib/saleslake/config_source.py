@@ -135,12 +135,9 @@ class Source(Strict):
     @field_validator("lines_incomplete_paths")
     @classmethod
     def _dotted_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        through = {path.rpartition(".")[0] for path in value}
         for path in value:
             if not all(path.split(".")):
                 raise ValueError(f"{path!r} is no dotted path of names, such as pageInfo.hasNextPage")
-            if any(other == path or other.startswith(f"{path}.") for other in through):
-                raise ValueError(f"{path!r} is a value, but another path goes through it: leave one of them out")
         return value
 
     @field_validator("date_formats")

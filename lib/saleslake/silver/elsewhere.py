@@ -7,15 +7,13 @@ The marks are paths of the source's `lines_incomplete_paths`, looked up in the r
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from saleslake.config import Source
 from saleslake.rules import Rule, RuleInfo
-from saleslake.silver.reading import JSON_BOMB, OPTIONS, json_path, plant, struct_of, theirs, walk
+from saleslake.silver.reading import JSON_BOMB, OPTIONS, json_path, theirs
 
 RULE = RuleInfo(
     "lines_incomplete",
@@ -34,8 +32,10 @@ def may_be_marked(raw: Column, source: Source) -> Column:
     if not names:
         return F.lit(False)
     first = "".join(sorted({re.escape(name[0]) for name in names}))
-    # Looking at one letter first is what most keys of a record are done with. ASCII may be written as escapes.
-    return raw.rlike(rf'"(?=[{first}])(?:{"|".join(map(re.escape, names))})"\s*:|\\u00[2-7]')
+    # A name may be written with escapes: of ASCII, which hardly anybody uses, or else any.
+    escape = r"\\u00[2-7]" if all(re.fullmatch(r"[\w.@$ -]+", name, re.ASCII) for name in names) else r"\\"
+    # Looking at one letter first is what most keys of a record are done with.
+    return raw.rlike(rf'"(?=[{first}])(?:{"|".join(map(re.escape, names))})"\s*:|{escape}')
 
 
 def columns(source: Source) -> tuple[Column, Column]:
@@ -71,23 +71,22 @@ def _bases(source: Source) -> list[str]:
 def _in(raw: Column, base: str, source: Source) -> Column:
     """The marks in one object of the record: an array of texts."""
     text = F.get_json_object(raw, json_path(base)) if base else raw
-    tree: dict[str, Any] = {}
-    paths = list(source.lines_incomplete_paths)
-    for path in paths:
-        plant(tree, path, T.StringType())
-    # Of an array Spark would read the first element as if it were the object.
-    found = F.from_json(F.when(text.rlike(r"^\s*\{"), text), struct_of(tree), OPTIONS)
+    # A map, for names that differ in case alone are one name to a struct.
+    fields = F.from_json(text, "map<string,string>", OPTIONS)
     said = []
-    for path in paths:
-        value = walk(found, path)
-        name = f"{base}.{path}" if base else path
-        said.append(F.when(~value.rlike(_NOTHING), F.concat(F.lit(f"{name} = "), F.substring(value, 1, _SHOWN))))
+    for path in source.lines_incomplete_paths:
+        name, _, rest = path.partition(".")
+        value = F.try_element_at(fields, F.lit(name))
+        if rest:
+            value = F.get_json_object(value, json_path(rest))
+        whole = F.lit(f"{base}.{path} = " if base else f"{path} = ")
+        said.append(F.when(~value.rlike(_NOTHING), F.concat(whole, F.substring(value, 1, _SHOWN))))
     return F.array_compact(F.array(*said))
 
 
 def _keys_instead_of_lines(source: Source) -> Column:
     """The keys of an object that stands where the lines should, as text; NULL where an array, nothing or `{}` does."""
-    is_object = F.col("parsed_items").isNull()
+    is_object = F.col("items").isNull()
     text = F.col("items_json")
     if not source.is_csv:
         is_object = is_object & ~F.col("raw").rlike(JSON_BOMB)

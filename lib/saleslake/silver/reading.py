@@ -293,7 +293,9 @@ def _from_csv(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
     if fields.line_texts:
         # Orders as CSV carry their lines as JSON text in one column.
         text = F.when(~cell("items").rlike(JSON_BOMB), cell("items"))
-        parsed_items = F.from_json(text, T.ArrayType(_line_struct(source, fields, EXACT)), OPTIONS)
+        # An object would be read as an array of one.
+        array = F.when(text.rlike(r"^\s*\["), text)
+        parsed_items = F.from_json(array, T.ArrayType(_line_struct(source, fields, EXACT)), OPTIONS)
         columns += [parsed_items.alias("parsed_items"), text.alias("items_json")]
     malformed = F.col("_c").isNull()
     read = frame.select(
