@@ -53,7 +53,7 @@ MARKED = [
     *[(order(refunds=nested(path, True)), f"refunds.{path} = true") for path in LINES_INCOMPLETE],
     (order(next="https://shop.example/orders/1/lines?page=2"), "next = https://shop.example/orders/1/lines?page=2"),
     (order(next=2), "next = 2"),
-    (order(next={"page": 2}), 'next = {"page": 2}'),
+    (order(next={"page": 2}), 'next = {"page":2}'),
     (order(next=[0]), "next = [0]"),
     (order(has_more=True, next="x"), "has_more = true"),
     (order(has_more=True).replace('"has_more":', '"has_more" \t:'), "has_more = true"),
