@@ -164,10 +164,10 @@ def test_it_installs_and_runs_as_another_user_in_a_folder_with_a_blank_and_an_um
     clone = somebody.clone
     make = ("make", f"PYTHON={somebody.python}")
     # A Java that does not start is a failed set-up, and says what it printed.
-    failed = somebody.run(*make, "install", SPARK_SUBMIT_OPTS="-XX:NoSuchOption")
+    failed = somebody.run(*make, "install", SALESLAKE__SPARK__DRIVER_MEMORY="nonsense")
     assert failed.returncode != 0
     assert "a small run over generated files failed, so saleslake does not work here" in failed.stderr
-    assert "Unrecognized VM option 'NoSuchOption'" in failed.stderr
+    assert "Invalid maximum heap size: -Xmxnonsense" in failed.stderr
     assert not (clone / ".venv" / ".ready").exists()
 
     done = somebody.run(*make, "install")

@@ -137,7 +137,7 @@ def _started(builder: SparkSession.Builder, log: Path) -> SparkSession:
     log.parent.mkdir(parents=True, exist_ok=True)
     before = log.stat().st_size if log.exists() else 0
     try:
-        with _output_to(log):
+        with _stderr_to(log):
             return builder.getOrCreate()
     except PySparkRuntimeError as e:
         if e.getCondition() != "JAVA_GATEWAY_EXITED":
@@ -145,26 +145,22 @@ def _started(builder: SparkSession.Builder, log: Path) -> SparkSession:
         with log.open("rb") as file:
             file.seek(before)
             said = " ".join(file.read().decode(errors="replace").split())
-    raise ConfigError(f"Java ended before Spark was up. It printed: {said[:_SAID_SHOWN] or 'nothing'} (whole: {log})")
+    raise ConfigError(f"Java ended before Spark was up. It printed: {said[:_SAID_SHOWN] or 'what stands above'} (whole: {log})")
 
 
-class _output_to:
-    """While a JVM is launched its output goes to a file: what Java and Spark print belongs in the log."""
+class _stderr_to:
+    """While a JVM is launched its stderr goes to a file: what Java and Spark print belongs in the log."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def __enter__(self) -> None:
-        sys.stdout.flush()
         sys.stderr.flush()
+        self.saved = os.dup(2)
         target = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        # Both: Java tells of an option that it cannot take on the one, and of memory that it cannot have on the other.
-        self.saved = [(number, os.dup(number)) for number in (1, 2)]
-        for number, _ in self.saved:
-            os.dup2(target, number)
+        os.dup2(target, 2)
         os.close(target)
 
     def __exit__(self, *_: object) -> None:
-        for number, saved in self.saved:
-            os.dup2(saved, number)
-            os.close(saved)
+        os.dup2(self.saved, 2)
+        os.close(self.saved)
