@@ -145,7 +145,9 @@ def _started(builder: SparkSession.Builder, log: Path) -> SparkSession:
         with log.open("rb") as file:
             file.seek(before)
             said = " ".join(file.read().decode(errors="replace").split())
-    raise ConfigError(f"Java ended before Spark was up. It printed: {said[:_SAID_SHOWN] or 'what stands above'} (whole: {log})")
+    raise ConfigError(
+        f"Java ended before Spark was up. It printed: {said[:_SAID_SHOWN] or 'what stands above'} (whole: {log})"
+    )
 
 
 class _stderr_to:

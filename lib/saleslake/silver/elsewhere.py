@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from saleslake.config import Source
 from saleslake.rules import Rule, RuleInfo
-from saleslake.silver.reading import JSON_BOMB, OPTIONS, json_path, theirs
+from saleslake.silver.reading import JSON_BOMB, json_path, theirs
 
 RULE = RuleInfo(
     "lines_incomplete",
@@ -56,32 +56,25 @@ def rule() -> Rule:
 
 def _marks(raw: Column, source: Source) -> Column:
     """The first mark of a JSON record and what it says, as text like `lineItems.pageInfo.hasNextPage = true`; NULL: none."""
-    if not source.lines_incomplete_paths:
+    paths = [f"{base}{path}" for base in _bases(source) for path in source.lines_incomplete_paths]
+    if not paths:
         return F.lit(None).cast("string")
-    found = F.concat(*[_in(raw, base, source) for base in _bases(source)])
-    return F.when(may_be_marked(raw, source) & ~raw.rlike(JSON_BOMB), F.get(found, F.lit(0)))
+    # One lambda, interpreted for the few records that may be marked. A condition for each would be compiled for every run.
+    known = F.array(*[F.struct(F.lit(path).alias("path"), F.lit(json_path(path)).alias("json")) for path in paths])
+
+    def read(mark: Column) -> Column:
+        value = F.call_function("get_json_object", raw, mark["json"])  # its namesake of `functions` takes no column
+        return F.struct(mark["path"].alias("path"), value.alias("value"))
+
+    first = F.get(F.filter(F.transform(known, read), lambda mark: ~mark["value"].rlike(_NOTHING)), F.lit(0))
+    shown = F.concat(first["path"], F.lit(" = "), F.substring(first["value"], 1, _SHOWN))
+    return F.when(may_be_marked(raw, source) & ~raw.rlike(JSON_BOMB), shown)
 
 
 def _bases(source: Source) -> list[str]:
-    """Where marks are looked up: dotted paths, "" for the record itself."""
+    """Where marks are looked up: beginnings of their paths, "" for the record itself."""
     parts = theirs(source, "items").split(".")
-    return ["", *(".".join(parts[:n]) for n in range(1, len(parts) + 1)), "refunds"]
-
-
-def _in(raw: Column, base: str, source: Source) -> Column:
-    """The marks in one object of the record: an array of texts."""
-    text = F.get_json_object(raw, json_path(base)) if base else raw
-    # A map, for names that differ in case alone are one name to a struct.
-    fields = F.from_json(text, "map<string,string>", OPTIONS)
-    said = []
-    for path in source.lines_incomplete_paths:
-        name, _, rest = path.partition(".")
-        value = F.try_element_at(fields, F.lit(name))
-        if rest:
-            value = F.get_json_object(value, json_path(rest))
-        whole = F.lit(f"{base}.{path} = " if base else f"{path} = ")
-        said.append(F.when(~value.rlike(_NOTHING), F.concat(whole, F.substring(value, 1, _SHOWN))))
-    return F.array_compact(F.array(*said))
+    return ["", *(".".join(parts[:n]) + "." for n in range(1, len(parts) + 1)), "refunds."]
 
 
 def _keys_instead_of_lines(source: Source) -> Column:
