@@ -73,6 +73,8 @@ def _number_token(draw: st.DrawFn) -> str:
 
 # --- orders ----------------------------------------------------------------------------------------
 
+MARKS = ["true", "1", '"abc"', '"/orders/7/lines?page=2"', '{"page":2}', "[0]"]
+"""What says that lines are on another page."""
 ORDER_DEFECTS = (
     "no_key",
     "blank_key",
@@ -91,6 +93,8 @@ ORDER_DEFECTS = (
     "empty_items",
     "items_text",
     "items_object",
+    "more_elsewhere",
+    "nothing_elsewhere",
     "line_text",
     "line_null",
     "line_without_sku",
@@ -196,6 +200,10 @@ def _spoilt_order(fields: Fields, lines: list[Fields], defect: str, draw: st.Dra
     )
     if defect != "no_items":
         fields["items"] = items
+    if defect == "more_elsewhere":
+        fields[draw(st.sampled_from(["has_more", "next", "nextCursor"]))] = draw(st.sampled_from(MARKS))
+    if defect == "nothing_elsewhere":
+        fields["refunds"] = '{"has_more": ' + draw(st.sampled_from(["false", "0", "null", '""', "[ ]", "{}"])) + "}"
     text = _json(fields, spaced=draw(st.booleans()))
     broken = {
         "broken": text[: len(text) // 2],

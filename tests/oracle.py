@@ -342,6 +342,10 @@ def csv_cells(line: str) -> list[str] | None:
 Reading = tuple["tuple[str, ...] | None", "datetime | None", Row]
 
 
+_NO_MORE: tuple[Any, ...] = (None, False, "false", "0", "", [], {})
+"""What a mark of more lines says where there are none."""
+
+
 def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callable[..., None]) -> Reading:
     order_id = identifier(values.get("order_id"))
     metadata = values.get("metadata") if isinstance(values.get("metadata"), dict) else {}
@@ -362,6 +366,10 @@ def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callab
         breaks("user_missing", "warn")
     amount, amount_rounded = decimal_of(values.get("amount"), 4)
     lines, rounded = _lines(values.get("items"), setup, breaks)
+    refunds = values.get("refunds")
+    for holder in (values, refunds if isinstance(refunds, dict) else {}):
+        if any(holder.get(mark) not in _NO_MORE for mark in ("has_more", "next", "nextCursor")):
+            breaks("lines_incomplete")
     total = sum((line["quantity"] * (line["unit_price"] or 0) for line in lines), Decimal(0))
     if amount is OVERFLOW:
         breaks("number_overflow")
@@ -416,6 +424,8 @@ def _lines(items: Any, setup: Setup, breaks: Callable[..., None]) -> tuple[list[
             breaks("number_overflow")  # the line's revenue is money too
             continue
         kept.append({"line_number": number, "sku": sku, "quantity": quantity, "unit_price": given})
+    if isinstance(items, dict) and items:
+        breaks("lines_incomplete")
     wanted = isinstance(items, list) and len(items) > 0
     if not wanted or (not kept and setup.rules.get("orders", {}).get("line_invalid") == "warn"):
         breaks("items_empty")

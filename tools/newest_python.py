@@ -52,7 +52,9 @@ def _install(python: Path, version: str) -> None:
     subprocess.run([str(python), "-m", "venv", "--clear", str(VENV)], check=True)
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for lock in LOCKS:
-        subprocess.run([*pip, "--no-build-isolation", "--require-hashes", "--requirement", str(ROOT / lock)], check=True)
+        subprocess.run(
+            [*pip, "--no-build-isolation", "--require-hashes", "--requirement", str(ROOT / lock)], check=True
+        )
     mark.write_text(wanted)
 
 

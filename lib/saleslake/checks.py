@@ -7,7 +7,7 @@ from typing import Literal
 
 import duckdb
 
-from saleslake.errors import SaleslakeError
+from saleslake.errors import SaleslakeError, first_line
 from saleslake.lake import Lake
 from saleslake.serve.duck import connect, require_tables
 
@@ -151,5 +151,5 @@ def run_checks(lake: Lake) -> list[Result]:
         try:
             return [Result(check, int(connection.execute(check.sql).fetchall()[0][0])) for check in CHECKS]
         except duckdb.CatalogException as e:
-            what = str(e).splitlines()[0].removeprefix("Catalog Error: ")
+            what = first_line(e).removeprefix("Catalog Error: ")
             raise SaleslakeError(f"{what} Missing tables come with `saleslake run`") from None

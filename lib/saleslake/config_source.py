@@ -18,6 +18,13 @@ from saleslake.config_api import known_zone
 Severity = Literal["error", "warn"]
 
 _HASH = re.compile(r"[0-9a-f]{12,64}")
+LINES_INCOMPLETE = (
+    "pageInfo.hasNextPage", "page_info.has_next_page", "has_more", "hasMore", "has_next", "hasNext", "next", "next_page",
+    "nextPage", "next_url", "next_page_url", "next_link", "nextLink", "next_cursor", "nextCursor", "next_token", "nextToken",
+    "NextToken", "next_page_token", "nextPageToken", "nextRecordsUrl", "paging.next", "pagination.next", "links.next",
+    "_links.next.href",
+)  # fmt: skip
+"""How an order usually says that more of its lines or refunds are on another page."""
 
 
 class Source(Strict, BaseModel):  # both, because ruff does not look into another module for what it may default to
@@ -56,6 +63,9 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     dismiss: list[str] = []
     """Files that cannot be read and are given up, each by the first 12 or more hex digits of its SHA-256, as the run that
     could not read it names them. A file that is replaced has other ones, so it is read again."""
+    lines_incomplete_paths: tuple[str, ...] = LINES_INCOMPLETE
+    """Orders: dotted paths, from the order, from what holds its lines and from its refunds, at which anything but `false`, `0`,
+    `""`, `[]`, `{}` and null says that more of them are on another page."""
     incremental: bool | None = None
     """Whether the API takes since/until; default: yes for orders and transactions, no for reference data."""
     rules: dict[str, Severity] = {}
@@ -78,6 +88,14 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     def _one_character(cls, value: str) -> str:
         if len(value) != 1 or value in "\r\n":
             raise ValueError("must be one character and no line break")
+        return value
+
+    @field_validator("lines_incomplete_paths")
+    @classmethod
+    def _dotted_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for path in value:
+            if not all(path.split(".")):
+                raise ValueError(f"{path!r} is no dotted path of names, such as pageInfo.hasNextPage")
         return value
 
     @field_validator("date_formats")
@@ -115,6 +133,10 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     def _has_a_place(self) -> Source:
         if self.format == "api" and self.api is None:
             raise ValueError("format 'api' needs an [api] table with a url")
+        if self.entity != "orders" and "lines_incomplete_paths" in self.model_fields_set:
+            raise ValueError(
+                f"lines_incomplete_paths is for orders, and this source feeds {self.entity!r}: leave it out"
+            )
         if self.is_stream:
             if self.key == "line":
                 raise ValueError("key 'line' is for files whose rows have no key; events need one")

@@ -49,5 +49,6 @@ def fail(error: BaseException, verbose: bool) -> int:
 
 
 def first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:500] if lines else "no message"
+    """The first line of an error's text, never empty and never long."""
+    # By line feeds alone: a key in the message may hold U+2028, and what to do stands behind it.
+    return str(error).strip().split("\n", 1)[0].rstrip()[:500] or "no message"

@@ -9,7 +9,7 @@ from saleslake.config import Settings
 
 _DECIDES = (
     "entity", "format", "key", "version", "mapping", "defaults", "delimiter", "quote", "date_formats", "time_zone",
-    "rules",
+    "rules", "lines_incomplete_paths",
 )  # fmt: skip
 
 

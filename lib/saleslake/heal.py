@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from deltalake.exceptions import DeltaError
 
 from saleslake import bronze
+from saleslake.errors import first_line
 from saleslake.lake import Lake
 from saleslake.state import Pin, State
 from saleslake.table import Table
@@ -47,7 +48,7 @@ def _inspect_one(lake: Lake, table: Table, state: State) -> tuple[str, Pin | Non
         assert pin is not None
         lost = missing_files(lake, table)
     except DeltaError as e:
-        return f"its log cannot be read ({str(e).splitlines()[0][:120]})", None
+        return f"its log cannot be read ({first_line(e)[:120]})", None
     if lost:
         return f"{len(lost)} data file(s) missing, e.g. {lost[0]}", None
     foreign = foreign_commits(lake, table, known, pin)
@@ -79,7 +80,7 @@ def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> st
     log = lake.place("tables", table.layer, table.name, "_delta_log")
     for version in range(first, now[1] + 1):
         try:
-            actions = [json.loads(line) for line in (log / f"{version:020d}.json").read_text().splitlines()]
+            actions = _actions((log / f"{version:020d}.json").read_bytes())
         except FileNotFoundError:
             if known is None:
                 continue  # cleaned up long ago; nothing is known about it
@@ -93,6 +94,11 @@ def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> st
     return ""
 
 
+def _actions(commit: bytes) -> list[dict[str, dict[str, object]]]:
+    """The actions of a commit of Delta's log: one JSON a line, whose texts may hold every other line break there is."""
+    return [json.loads(line) for line in commit.split(b"\n") if line.strip()]
+
+
 def lost_bronze(lake: Lake, sources: Iterable[str]) -> dict[str, str]:
     """Sources whose bronze table lost files or its log, and what to do: nothing below it can bring them back by itself."""
     problems = {}
@@ -101,7 +107,7 @@ def lost_bronze(lake: Lake, sources: Iterable[str]) -> dict[str, str]:
         try:
             lost = missing_files(lake, table) if lake.exists(table) else []
         except (DeltaError, OSError) as e:
-            what = f"its log cannot be read ({str(e).splitlines()[0][:120]})"
+            what = f"its log cannot be read ({first_line(e)[:120]})"
         else:
             what = f"{len(lost)} data file(s) missing, e.g. {lost[0]}" if lost else ""
         if what:

@@ -48,13 +48,14 @@ def _write_configuration(spark_home: Path) -> None:
     empty_conf_dir(spark_home).mkdir(parents=True, exist_ok=True)
     own = {
         "spark.driver.memory": f"{heap_megabytes()}m",
-        "spark.driver.extraJavaOptions": " ".join(jvm_options(spark_home)),
+        # The file is one of Java's properties, where a backslash is an escape.
+        "spark.driver.extraJavaOptions": jvm_options(spark_home).replace("\\", "\\\\"),
     }
     lines = [
-        (PROJECT_ROOT / "conf" / "spark-defaults.conf").read_text().rstrip(),
+        (PROJECT_ROOT / "conf" / "spark-defaults.conf").read_text(encoding="utf-8").rstrip(),
         *(f"{name:<43} {value}" for name, value in (own | file_system(spark_home)).items()),
     ]
-    (conf / "spark-defaults.conf").write_text("\n".join(lines) + "\n")
+    (conf / "spark-defaults.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 # --- class-data archive ----------------------------------------------------------------------------
@@ -63,7 +64,7 @@ def _write_configuration(spark_home: Path) -> None:
 def _archive_classes(spark_home: Path) -> None:
     """Archive the classes a small run loads: later starts map them instead of parsing 20,000 of them again.
 
-    A failure costs seconds at each start and nothing else, so it does not fail the set-up.
+    Raises RuntimeError if that run fails: then no other will do better. Without an archive all works, seconds later.
     """
     archive, made_for = class_archive(spark_home), empty_conf_dir(spark_home).with_name("classes.made-for")
     mark = f"{os.path.realpath(java_executable() or '')} {sha256(_LOCK)}"
@@ -74,10 +75,15 @@ def _archive_classes(spark_home: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "saleslake.warmup", folder], capture_output=True, text=True, check=False
         )
+        if done.returncode:
+            archive.unlink(missing_ok=True)
+            raise RuntimeError(
+                f"a small run over generated files failed, so saleslake does not work here: {_tail(done)}"
+            )
         if archive.exists():
             made_for.write_text(mark)
         else:
-            print(f"(skipped: {_tail(done, 200)}) ", end="")
+            print(f"(Java wrote no archive, so each start takes seconds longer: {_tail(done, 200)}) ", end="")
 
 
 # --- helpers ---------------------------------------------------------------------------------------

@@ -74,7 +74,9 @@ def _resolve(coordinates: list[str], left_out: str, ivy: Path) -> str:
     """Resolve into `ivy`/jars; what Ivy said."""
     program = ivy / "nothing.py"
     program.write_text("")
-    command = [_bin("spark-submit"), "--packages", ",".join(coordinates)]
+    # Without what a former set-up wrote into Spark's own configuration: it may not fit any more.
+    (ivy / "no.conf").write_text("")
+    command = [_bin("spark-submit"), "--properties-file", str(ivy / "no.conf"), "--packages", ",".join(coordinates)]
     command += ["--exclude-packages", left_out] if left_out else []
     command += ["--conf", f"spark.jars.ivy={ivy}", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=_activated())

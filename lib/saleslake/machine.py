@@ -60,9 +60,12 @@ def file_system(spark_home: Path) -> dict[str, str]:
     return {"spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"}
 
 
-def jvm_options(spark_home: Path, archive_option: str = "SharedArchiveFile") -> list[str]:
-    """Options of Spark's JVM. `archive_option` `ArchiveClassesAtExit` writes the archive instead of reading it."""
-    return [
+def jvm_options(spark_home: Path, archive_option: str = "SharedArchiveFile") -> str:
+    """Options of Spark's JVM, as Spark takes them: one text, which it splits at spaces outside quotes.
+
+    `archive_option` `ArchiveClassesAtExit` writes the archive instead of reading it.
+    """
+    options = [
         # Two cores and short runs: the throughput collector beat G1 by a tenth.
         "-XX:+UseParallelGC",
         # Spark generates methods beyond the 8,000 bytes that HotSpot compiles; interpreted, silver took four times as long.
@@ -77,9 +80,14 @@ def jvm_options(spark_home: Path, archive_option: str = "SharedArchiveFile") -> 
         "-Xshare:auto",
         "-Xlog:disable",
         "-Xlog:all=error:stderr",
-        f"-Dlog4j2.configurationFile={ROOT / 'conf' / 'log4j2.properties'}",
+        f"-Dlog4j2.configurationFile={(ROOT / 'conf' / 'log4j2.properties').as_uri()}",
         f"-Dsaleslake.spark.log={ROOT / 'data' / 'logs' / 'spark.log'}",
     ]
+    return " ".join(_quoted(option) for option in options)
+
+
+def _quoted(option: str) -> str:
+    return '"' + option.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def java_executable() -> str | None:

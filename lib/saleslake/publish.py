@@ -58,17 +58,21 @@ class Outcome:
     quarantined: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
+    """Of the records that applied."""
     deleted: int = 0
     dates: set[date] = field(default_factory=set)
 
-    def count(self, reasons: list[str], warnings: list[str], records: int) -> None:
-        """Count so many records with these reasons and warnings."""
+    def count(self, reasons: list[str], records: int) -> None:
+        """Count so many records with these reasons."""
         self.records += records
         if reasons:
             self.quarantined += records
             self.reasons.update(dict.fromkeys(reasons, records))
-        else:
-            self.warnings.update(dict.fromkeys(warnings, records))
+
+    def apply(self, warnings: list[str], records: int) -> None:
+        """Count so many records that applied with these warnings."""
+        self.applied += records
+        self.warnings.update(dict.fromkeys(warnings, records))
 
     def add(self, other: Outcome) -> None:
         for name in ("records", "applied", "duplicate", "superseded", "quarantined", "deleted"):
@@ -144,8 +148,8 @@ def _publish_at_once(
 def _counted(cleaned: DataFrame) -> Outcome:
     """Counts of the batch, in one pass; this is also what fills the cache."""
     outcome = Outcome()
-    for row in cleaned.groupBy("reasons", "warnings").count().collect():
-        outcome.count(row["reasons"], row["warnings"], row["count"])
+    for row in cleaned.groupBy("reasons").count().collect():
+        outcome.count(row["reasons"], row["count"])
     return outcome
 
 
@@ -234,25 +238,30 @@ def _publish_valid(
 ) -> None:
     lake.create(table)
     date_column = F.col("date") if "date" in table.partition_by else F.lit(None).cast("date")
-    narrow = valid.select(*table.keys, "record_id", "content_hash", *ORDER, date_column.alias("date"))
+    narrow = valid.select(*table.keys, "record_id", "content_hash", *ORDER, date_column.alias("date"), "warnings")
     if current_files is not None:
         narrow = _of_current_content(narrow, current_files)
     ranked = ranked_versions(narrow, table.keys).persist()
     try:
-        counts = ranked.groupBy("place").agg(F.count("*").alias("n"), F.collect_set("date").alias("dates")).collect()
-        by_place = {row["place"]: row["n"] for row in counts}
-        dates = {d for row in counts if row["place"] == "greatest" for d in row["dates"]}
-        outcome.duplicate += by_place.get("duplicate", 0)
-        outcome.superseded += by_place.get("superseded", 0)
+        figures = F.count("*").alias("n"), F.collect_set("date").alias("dates")
+        counts = ranked.groupBy("place", "warnings").agg(*figures).collect()
+        greatest = [row for row in counts if row["place"] == "greatest"]
+        by_place: Counter[str] = Counter()
+        for row in counts:
+            by_place[row["place"]] += row["n"]
+        outcome.duplicate += by_place["duplicate"]
+        outcome.superseded += by_place["superseded"]
         former = outcome.records - outcome.quarantined - sum(by_place.values())
         outcome.superseded += former  # lines of a file's former content
         if lake.snapshot(table).count() == 0 and lake.settings.silver_writers == "lock":
-            outcome.applied += by_place.get("greatest", 0)
-            decided = _Decided(rows=None, count=by_place.get("greatest", 0), dates=dates)
+            for row in greatest:
+                outcome.apply(row["warnings"], row["n"])
+            dates = {d for row in greatest for d in row["dates"]}
+            decided = _Decided(rows=None, count=by_place["greatest"], dates=dates)
         else:
             decided = _against_stored(lake, table, ranked.where("place = 'greatest'"), outcome, current_files)
         outcome.dates |= decided.dates
-        losing = former + sum(by_place.values()) - by_place.get("greatest", 0)
+        losing = former + by_place["duplicate"] + by_place["superseded"]
         losers = _losers(valid, ranked, former).select("record_id") if losing else None
         # Few lose, mostly: told so, Spark need not shuffle every record to find them.
         _write(lake, table, valid, decided, F.broadcast(losers) if losers is not None and losing <= _FEW else losers)
@@ -312,31 +321,32 @@ def _against_stored(
         stored_date.alias("stored_date"),
         *(["file", "landed_at"] if current_files is not None else []),
     )
-    mine = greatest.select(*table.keys, "record_id", "content_hash", order_of().alias("new_order"), "date")
+    mine = greatest.select(*table.keys, "record_id", "content_hash", order_of().alias("new_order"), "date", "warnings")
     joined = mine.join(stored.drop("file", "landed_at"), list(table.keys), how="left")
     action = F.when(F.col("stored_order").isNull(), "insert").when(F.col("new_order") > F.col("stored_order"), "update")
     same = F.when(F.col("content_hash") == F.col("stored_hash"), "duplicate").otherwise("superseded")
     known = F.when(F.col("new_order") == F.col("stored_order"), "replayed")
     decided = joined.select(
-        *table.keys, "record_id", "date", "stored_date", F.coalesce(action, known, same).alias("action")
+        *table.keys, "record_id", "date", "stored_date", F.coalesce(action, known, same).alias("action"), "warnings"
     )
     if current_files is not None:
         decided = decided.unionByName(_of_former_content(table, stored, mine, current_files))
     decided = decided.persist()
-    tally = {
-        row["action"]: row
-        for row in decided.groupBy("action")
-        .agg(F.count("*").alias("n"), F.collect_set("date").alias("new"), F.collect_set("stored_date").alias("old"))
-        .collect()
-    }
-    inserts, updates, deletes = (tally[a]["n"] if a in tally else 0 for a in ("insert", "update", "delete"))
-    for place in ("duplicate", "superseded"):
-        setattr(outcome, place, getattr(outcome, place) + (tally[place]["n"] if place in tally else 0))
-    # A replayed record is the stored row itself: applied, and nothing to write.
-    outcome.applied += inserts + updates + (tally["replayed"]["n"] if "replayed" in tally else 0)
-    outcome.deleted += deletes
-    dates = {d for a in ("insert", "update", "delete") if a in tally for d in (*tally[a]["new"], *tally[a]["old"])}
-    return _Decided(decided, inserts + updates + deletes, updates + deletes > 0, deletes, dates)
+    figures = F.count("*").alias("n"), F.collect_set("date").alias("new"), F.collect_set("stored_date").alias("old")
+    tally: Counter[str] = Counter()
+    dates: set[date] = set()
+    for row in decided.groupBy("action", "warnings").agg(*figures).collect():
+        tally[row["action"]] += row["n"]
+        # A replayed record is the stored row itself: applied, and nothing to write.
+        if row["action"] in ("insert", "update", "replayed"):
+            outcome.apply(row["warnings"], row["n"])
+        if row["action"] in ("insert", "update", "delete"):
+            dates.update(row["new"], row["old"])
+    outcome.duplicate += tally["duplicate"]
+    outcome.superseded += tally["superseded"]
+    outcome.deleted += tally["delete"]
+    replacing = tally["update"] + tally["delete"]
+    return _Decided(decided, tally["insert"] + replacing, replacing > 0, tally["delete"], dates)
 
 
 def _of_former_content(table: Table, stored: DataFrame, mine: DataFrame, current_files: DataFrame) -> DataFrame:
@@ -352,6 +362,7 @@ def _of_former_content(table: Table, stored: DataFrame, mine: DataFrame, current
         F.lit(None).cast("date").alias("date"),
         "stored_date",
         F.lit("delete").alias("action"),
+        F.array().cast("array<string>").alias("warnings"),
     )
 
 

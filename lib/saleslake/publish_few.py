@@ -41,9 +41,9 @@ def publish_few(lake: Lake, entity: Entity, cleaned: pa.Table) -> Outcome:
 def _counted(cleaned: pa.Table) -> Outcome:
     outcome = Outcome()
     with Lake.duck(rows=cleaned) as connection:
-        counts = connection.execute("select reasons, warnings, count(*) from rows group by all").fetchall()
-    for reasons, warnings, n in counts:
-        outcome.count(reasons, warnings, n)
+        counts = connection.execute("select reasons, count(*) from rows group by all").fetchall()
+    for reasons, n in counts:
+        outcome.count(reasons, n)
     return outcome
 
 
@@ -66,7 +66,9 @@ def _publish_valid(lake: Lake, table: Table, valid: pa.Table, outcome: Outcome) 
     outcome.duplicate += counts["duplicate"]
     outcome.superseded += counts["superseded"]
     # A replayed record is the stored row itself: applied, and nothing to write.
-    outcome.applied += counts["insert"] + counts["update"] + counts["replayed"]
+    applied = (row[0] for row in decided if row[1] in ("insert", "update", "replayed"))
+    for warnings in few.picked(valid.select(["warnings"]), applied).column("warnings").to_pylist():
+        outcome.apply(warnings, 1)
     winners = [row for row in decided if row[1] in ("insert", "update")]
     if not winners:
         return

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyspark
 from pyspark import SparkContext
+from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from saleslake import s3
@@ -21,6 +22,7 @@ from saleslake.errors import ConfigError
 from saleslake.lake import signature
 from saleslake.machine import cores, empty_conf_dir, file_system, heap_megabytes, java_problem, jvm_options
 
+_SAID_SHOWN = 600
 # Results depend on these, so nothing outside may change them.
 _SEMANTICS = {
     "spark.sql.session.timeZone": "UTC",
@@ -61,15 +63,14 @@ def build_session(
     if not running and not under_submit:
         builder = builder.master(settings.spark.master or f"local[{cores()}]")
         if "spark.driver.extraJavaOptions" not in settings.spark.conf:
-            builder = builder.config("spark.driver.extraJavaOptions", " ".join(jvm_options(spark_home)))
+            builder = builder.config("spark.driver.extraJavaOptions", jvm_options(spark_home))
         if empty_conf_dir(spark_home).is_dir():
             os.environ.setdefault("SPARK_CONF_DIR", str(empty_conf_dir(spark_home)))
         if settings.monitoring.spark_port:  # Spark's UI listens on every address of the machine otherwise
             os.environ.setdefault("SPARK_LOCAL_IP", settings.monitoring.stream_host)
         builder = builder.config("spark.driver.memory", settings.spark.driver_memory or f"{heap_megabytes()}m")
         builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-        with _stderr_to(Path(settings.work) / "logs" / "spark-jvm.log"):
-            spark = builder.getOrCreate()
+        spark = _started(builder, Path(settings.work) / "logs" / "spark-jvm.log")
     else:
         spark = builder.getOrCreate()
     _without_checksums(spark)
@@ -131,6 +132,24 @@ def _tuning() -> dict[str, str]:
     }
 
 
+def _started(builder: SparkSession.Builder, log: Path) -> SparkSession:
+    """The session, and with it its JVM. Raises ConfigError with what Java printed if that ends before it is up."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    before = log.stat().st_size if log.exists() else 0
+    try:
+        with _stderr_to(log):
+            return builder.getOrCreate()
+    except PySparkRuntimeError as e:
+        if e.getCondition() != "JAVA_GATEWAY_EXITED":
+            raise
+        with log.open("rb") as file:
+            file.seek(before)
+            said = " ".join(file.read().decode(errors="replace").split())
+    raise ConfigError(
+        f"Java ended before Spark was up. It printed: {said[:_SAID_SHOWN] or 'what stands above'} (whole: {log})"
+    )
+
+
 class _stderr_to:
     """While a JVM is launched its stderr goes to a file: what Java and Spark print belongs in the log."""
 
@@ -138,7 +157,6 @@ class _stderr_to:
         self.path = path
 
     def __enter__(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         sys.stderr.flush()
         self.saved = os.dup(2)
         target = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

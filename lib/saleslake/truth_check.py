@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from saleslake.errors import SaleslakeError
+from saleslake.errors import SaleslakeError, first_line
 from saleslake.lake import Lake
 from saleslake.serve.duck import connect, require_tables, tables
 
@@ -168,7 +168,7 @@ def _load(connection: duckdb.DuckDBPyConnection, document: dict[str, Any], path:
         prefixes = [str(prefix) for prefix in document.get("key_prefixes", [])]
         connection.register("prefixes", pa.table({"prefix": pa.array(prefixes, pa.string())}))
     except (duckdb.Error, pa.ArrowException, ValueError, TypeError, AttributeError) as e:
-        raise _damaged(path, str(e).splitlines()[0]) from None
+        raise _damaged(path, first_line(e)) from None
 
 
 # --- the comparison --------------------------------------------------------------------------------

@@ -94,9 +94,13 @@ def _pattern(bare: Column, pattern: str, zone: str) -> Column:
     return F.when(_in_range(moment), moment)
 
 
+_IGNORED = r"[ \t\r\n\x0B\f_-]"
+"""What spellings of a channel may differ in. Written out: Python's `\\s` is more than Java's."""
+
+
 def normal_spelling(text: Column) -> Column:
     """A channel's spelling without case, spaces, `-` and `_`: what `[channels]` is looked up by."""
-    return F.lower(F.regexp_replace(trimmed(text), r"[\s_-]", ""))
+    return F.lower(F.regexp_replace(trimmed(text), _IGNORED, ""))
 
 
 def channel(text: Column, names: dict[str, str]) -> Column:
@@ -105,7 +109,7 @@ def channel(text: Column, names: dict[str, str]) -> Column:
     known: Column = F.lit(None).cast("string")
     if names:
         spelled = normal_spelling(text)
-        pairs = [F.lit(part) for item in names.items() for part in (re.sub(r"[\s_-]", "", item[0]).lower(), item[1])]
+        pairs = [F.lit(part) for item in names.items() for part in (re.sub(_IGNORED, "", item[0]).lower(), item[1])]
         known = F.try_element_at(F.create_map(*pairs), spelled)
     return F.coalesce(known, bare, F.lit("unknown"))
 

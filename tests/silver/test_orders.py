@@ -92,6 +92,7 @@ CASES = [
     Case("items_empty", order(amount=0, items=[]), "items: missing, empty or no array"),
     Case("items_empty", order(amount=0, without=("items",)), "items: missing, empty or no array"),
     Case("items_empty", order(amount=0, items="A"), "items: missing, empty or no array"),
+    Case("lines_incomplete", order(has_more=True), "more lines or refunds are on another page: has_more = true"),
     Case("user_missing", order(user_id=None), "user_id: missing"),
     Case("amount_missing", order(without=("amount",)), "amount: missing or no number"),
     Case("amount_missing", order(amount="ten"), "amount: missing or no number"),

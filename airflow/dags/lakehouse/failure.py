@@ -26,7 +26,7 @@ def told(context: Any) -> dict[str, str]:
         "task": instance.task_id,
         "run": str(context.get("run_id") or instance.run_id),
         "try": str(instance.try_number),
-        "error": (str(context.get("exception") or "").strip().splitlines() or ["no message"])[0][:500],
+        "error": str(context.get("exception") or "").strip().split("\n", 1)[0].rstrip()[:500] or "no message",
         "log": str(getattr(instance, "log_url", "") or ""),
     }
 

@@ -25,8 +25,9 @@ if TYPE_CHECKING:  # imported by whoever made them; a command that reads only wa
     from saleslake.pipeline import Summary
     from saleslake.windows import Windows
 
-out = Console(highlight=False, soft_wrap=False)
-_err = Console(stderr=True, highlight=False)
+# Keys, file names and texts of records are no markup.
+out = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
+_err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 class Progress:

@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 from saleslake import values
 from saleslake.config import Settings, Source
 from saleslake.rules import Rule, RuleInfo
+from saleslake.silver import elsewhere
 from saleslake.silver.contract import (
     CDF,
     LINEAGE_COLUMNS,
@@ -82,6 +83,7 @@ RULES = (
     ),
     RuleInfo("price_unreadable", "error", False, "a line's price is given and no number; warn treats it as not given"),
     RuleInfo("items_empty", "error", False, "no lines; warn keeps the header"),
+    elsewhere.RULE,
     RuleInfo("user_missing", "warn", False, "no user_id"),
     RuleInfo("amount_missing", "warn", False, "amount missing or no number"),
     RuleInfo(
@@ -126,6 +128,7 @@ def _typed(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
         values.channel(F.col("order_source"), settings.channels).alias("channel"),
         F.col("promo"),
         F.transform("items", _line).alias("lines"),
+        *elsewhere.columns(source),
     )
     version = F.col(source.version) if source.version else F.coalesce("updated_at", "created_at")
     return typed.withColumns({"version_time": version, "date": F.to_date("created_at")})
@@ -202,6 +205,7 @@ def _rules(settings: Settings, keeps_other_lines: bool) -> list[Rule]:
             _messages(lambda line: F.when(line["price_unreadable"], F.lit("has a price that is no number"))),
         ),
         Rule("items_empty", no_lines, F.lit("items: missing, empty or no array")),
+        elsewhere.rule(),
         Rule("user_missing", F.col("user_id").isNull(), F.lit("user_id: missing"), "warn"),
         Rule(
             "amount_missing", F.col("amount").isNull() & ~amount_overflow, F.lit("amount: missing or no number"), "warn"

@@ -16,6 +16,7 @@ from saleslake import values
 from saleslake.config import Settings, Source
 from saleslake.silver import orders
 from saleslake.silver.contract import QUARANTINE_COLUMNS, severities
+from saleslake.silver.elsewhere import may_be_marked
 from saleslake.silver.reading import LINEAGE, parsed, theirs, walk, with_defaults
 from saleslake.table import MONEY, NAMES
 
@@ -134,6 +135,7 @@ def _judged(typed: DataFrame, source: Source, settings: Settings) -> DataFrame:
     exact_quantity = quantities.cast("array<decimal(18,3)>").cast("array<decimal(18,4)>")
     conditions = [
         F.col("whole") & F.col("defect").isNull(),
+        ~may_be_marked(raw, source),
         (F.col("order_id") != "") & ~_is_nested(F.col("order_id")),
         F.col("times_ok") & F.col("created_at").isNotNull(),
         F.col("currency").rlike("^[A-Z]{3}$"),

@@ -155,7 +155,7 @@ def _from_json(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
     columns = [walk(first, theirs(source, name)).alias(name) for name in fields.texts]
     for name in fields.numbers:
         value = walk(first, theirs(source, name))
-        columns += [_number(value, F.get_json_object("raw", _json_path(theirs(source, name))), name)]
+        columns += [_number(value, F.get_json_object("raw", json_path(theirs(source, name))), name)]
     if fields.line_texts:
         parsed_items = walk(first, theirs(source, "items"))
         columns += [parsed_items.alias("parsed_items"), F.lit(None).cast("string").alias("items_json")]
@@ -269,7 +269,8 @@ def _line_struct(source: Source, fields: Fields, number: T.DataType) -> T.Struct
     return struct_of(tree)
 
 
-def _json_path(dotted: str) -> str:
+def json_path(dotted: str) -> str:
+    """A dotted path as `get_json_object` takes it."""
     return "$" + "".join(f"['{part}']" for part in dotted.split("."))
 
 
@@ -314,7 +315,9 @@ def _from_csv(bronze: DataFrame, source: Source, fields: Fields) -> DataFrame:
     if fields.line_texts:
         # Orders as CSV carry their lines as JSON text in one column.
         text = F.when(~cell("items").rlike(JSON_BOMB), cell("items"))
-        parsed_items = F.from_json(text, T.ArrayType(_line_struct(source, fields, EXACT)), OPTIONS)
+        # An object would be read as an array of one.
+        array = F.when(text.rlike(r"^\s*\["), text)
+        parsed_items = F.from_json(array, T.ArrayType(_line_struct(source, fields, EXACT)), OPTIONS)
         columns += [parsed_items.alias("parsed_items"), text.alias("items_json")]
     malformed = F.col("_c").isNull()
     read = frame.select(
