@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Two workers, each with a Spark session of up to 4 GiB; tests that share what is dear run in one of them.
 WORKERS ?= 2
-SHARED := -n $(WORKERS) --dist loadgroup
+SHARED := -n $(WORKERS)
 # Commands find the environment's Spark and Python, whatever else is on the machine.
 RUN := env -u SPARK_HOME PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
 SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py lib/saleslake/jars.py lib/saleslake/machine.py lib/saleslake/project.py tools/bootstrap.py

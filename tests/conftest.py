@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -29,11 +30,19 @@ os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 _guard = tiers.Guard()
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The tier of each test follows from the fixtures that it asks for."""
+    tiers.mark(item)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> tiers.Scheduling:
+    """Tests that share what is dear run in one worker."""
+    return tiers.Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Before `-m` chooses: the tier of each test follows from the fixtures that it asks for. Deep tests run if `-m` names them."""
-    for item in items:
-        tiers.mark(item)
+    """What takes longest comes first, so that no worker waits for it at the end. Deep tests run if `-m` names them."""
+    items.sort(key=lambda item: not item.nodeid.startswith(tiers.TOGETHER))
     if "deep" not in config.option.markexpr:
         deep = [item for item in items if item.get_closest_marker("deep")]
         config.hook.pytest_deselected(items=deep)

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 TIERS = ("quick", "spark", "processes", "servers", "airflow")
 FIXTURES = {
@@ -25,6 +26,9 @@ FIXTURES = {
 }
 """Fixtures that start something, directly. What asks for one of them, at any remove, is of its tier."""
 
+TOGETHER = ("tests/watched/", "tests/dags/")
+"""Folders whose tests look at one scene, or one Airflow."""
+
 _LAUNCHES_A_JVM = ("spark-submit", "java")
 """The second: which Java there is, is asked of it (`java -version`) before Spark starts."""
 
@@ -35,11 +39,23 @@ def tier_of(fixtures: list[str]) -> str:
 
 
 def mark(item: pytest.Item) -> None:
-    """Mark the test with its tier, and with the group of tests that share what is dear: one worker runs them all."""
-    fixtures: list[str] = getattr(item, "fixturenames", [])
-    item.add_marker(getattr(pytest.mark, tier_of(fixtures)))
-    shared = next((name for name in ("airflow_python", "watched", "kafka_broker") if name in fixtures), "")
-    item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
+    """Mark the test with its tier."""
+    item.add_marker(getattr(pytest.mark, tier_of(getattr(item, "fixturenames", []))))
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Shares tests out to workers by file; all files of a folder that shares what is dear go to one worker.
+
+    Not by xdist's own `loadgroup`: it renames tests to tell their group, which pytest 9.2 does not let it, and says nothing.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any = None) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False  # the order is that of the tests, not by how many a file has
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
 class Guard:
