@@ -55,8 +55,9 @@ SETUP = replace(
         "transactions_csv": oracle.Feed("transactions", "csv", version="updated_at"),
     },
 )
-Piece = tuple[str, list[str]]
-"""Who brings it, `batch` or `stream`, and its lines."""
+Piece = tuple[str, int, list[str]]
+"""Who brings it, `batch` or `stream`; up to how many rows are few, and so not left to Spark; and its lines."""
+BY_SPARK, FEW = 0, 20_000
 
 SEED = int(os.environ.get("SALESLAKE_SEED", "5"))
 EXAMPLES = int(os.environ.get("SALESLAKE_EXAMPLES", "1"))
@@ -79,17 +80,16 @@ def _cut(lines: list[str], pieces: int, rng: random.Random) -> list[list[str]]:
     return [lines[a:b] for a, b in zip([0, *places], [*places, len(lines)], strict=True)]
 
 
-def _bring(folder: Path, spark: SparkSession, plan: list[Piece], few_rows: int) -> Lake:
+def _bring(folder: Path, spark: SparkSession, plan: list[Piece]) -> Lake:
     folder.mkdir()
-    run = f"[run]\nfew_rows = {few_rows}\n"
-    settings = open_settings(str(write_config(folder, run + BATCH + CONFIG + "max_files_per_trigger = 1\n")))
     for name in ("orders.jsonl", "transactions.jsonl", "transactions.csv"):
         put(folder / "in", f"0-{name}", *([HEADER] if name.endswith("csv") else []))
-    for number, (who, lines) in enumerate(plan, 1):
-        lake = Lake(settings, spark)
+    for number, (who, few_rows, lines) in enumerate(plan, 1):
+        text = f"[run]\nfew_rows = {few_rows}\n{BATCH}{CONFIG}max_files_per_trigger = 1\n"
+        lake = Lake(open_settings(str(write_config(folder, text))), spark)
         if who == "stream":
-            for part, half in enumerate((lines[: len(lines) // 2], lines[len(lines) // 2 :])):  # a micro-batch each
-                put(folder / "events", f"{number}-{part}.jsonl", *half)
+            for at in range(0, len(lines), 60):  # each file a micro-batch
+                put(folder / "events", f"{number}-{at:03}.jsonl", *lines[at : at + 60])
             stream_once(lake)
             continue
         by_file: dict[str, list[str]] = {}
@@ -99,7 +99,7 @@ def _bring(folder: Path, spark: SparkSession, plan: list[Piece], few_rows: int) 
             put(folder / "in", f"{number}-{name}", *([HEADER] if name.endswith("csv") else []), *mine)
         summary = Batch(lake).run(Window())
         assert not summary.failures, summary.failures
-    return Lake(settings, spark)
+    return Lake(lake.settings, spark)
 
 
 def _compared(lake: Lake) -> dict[str, list[tuple[object, ...]]]:
@@ -117,12 +117,16 @@ def test_batch_stream_and_any_mixture_of_them_end_in_the_same_tables(
     spec = Spec(120, seed, start, 0.01, late=0.1, duplicated=0.1, corrected=0.25, out_of_order=0.2, malformed=0.1)
     lines = [event.line for event in simulated(spec) if _file_of(event.line)]
     cut = _cut(lines, 3, rng)
-    mixed = list(zip(rng.choice([("batch", "stream", "batch"), ("stream", "batch", "stream")]), cut, strict=True))
-    plans: dict[str, list[Piece]] = {"one batch": [("batch", lines)], "stream": [("stream", lines)], "mixed": mixed}
+    who = rng.choice([("batch", "stream", "batch"), ("stream", "batch", "stream")])
+    plans: dict[str, list[Piece]] = {
+        "one batch": [("batch", FEW, lines)],
+        "stream": [("stream", FEW, lines)],
+        # What few rows spare Spark must not show either, wherever they do.
+        "mixed": list(zip(who, (BY_SPARK, FEW, BY_SPARK), cut, strict=True)),
+    }
     found = {}
     for name, plan in plans.items():
-        # What few rows spare Spark must not show either: one plan leaves everything to it.
-        lake = _bring(tmp_path / name, spark, plan, 0 if name == "mixed" else 20_000)
+        lake = _bring(tmp_path / name, spark, plan)
         assert against_oracle(lake, SETUP) == "", name
         found[name] = _compared(lake)
     proof = verify(lake)
