@@ -13,6 +13,7 @@ import pytest
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
 from saleslake.pipeline import Batch
+from tests.conftest import write_config
 from tests.jobs.shop import CONFIG, deliver, revenue
 from tests.processes import BIN, ROOT, Processes
 
@@ -76,7 +77,7 @@ def test_a_second_process_waits_for_the_lock_and_names_its_holder(
 
 def test_without_java_make_and_saleslake_say_what_to_install(tmp_path: Path, processes: Processes) -> None:
     deliver(tmp_path)
-    (tmp_path / "saleslake.toml").write_text(CONFIG.format(timeout=60))
+    write_config(tmp_path, CONFIG.format(timeout=60))
     (tmp_path / "empty").mkdir()
     nowhere = {"PATH": f"{BIN}{os.pathsep}{tmp_path / 'empty'}", "JAVA_HOME": str(tmp_path / "empty")}
     run = processes.run("saleslake", "run", "--config", str(tmp_path / "saleslake.toml"), **nowhere)

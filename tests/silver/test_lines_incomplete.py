@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from saleslake.config import Settings
 from saleslake.config_source import LINES_INCOMPLETE, Source
 from saleslake.errors import ConfigError
 from saleslake.fingerprint import rules_fingerprint
 from tests.silver.test_ordinary_orders import both_ways, compare
-from tests.silver_support import Record, clean
+from tests.silver_support import Given, Record, clean
 
 Make = Callable[[str], Settings]
 SOURCE = '[sources.s]\nentity = "orders"\nformat = "jsonl"\npath = "o.jsonl"\n'
@@ -41,6 +41,13 @@ def order(**fields: Any) -> str:
         "items": [LINE],
     } | fields
     return json.dumps({name: value for name, value in content.items() if value is not ...})
+
+
+def cleaned(spark: SparkSession, settings: Settings, records: list[Given]) -> list[Row]:
+    """The cleaned rows of the records, in their order; one row a record."""
+    rows = sorted(clean(spark, settings, records).collect(), key=lambda row: row["ordinal"])
+    assert len(rows) == len(records)
+    return rows
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -82,14 +89,14 @@ OBJECTS = [
 
 
 def test_every_usual_mark_quarantines_the_order_and_is_named(spark: SparkSession, make_settings: Make) -> None:
-    rows = clean(spark, make_settings(SOURCE), [raw for raw, _ in MARKED])
+    rows = cleaned(spark, make_settings(SOURCE), [raw for raw, _ in MARKED])
     for row, (raw, mark) in zip(rows, MARKED, strict=True):
         assert row["reasons"] == ["lines_incomplete"], raw
         assert row["details"] == [f"more lines or refunds are on another page: {mark}"], raw
 
 
 def test_an_order_that_says_there_is_no_more_is_kept_with_its_lines(spark: SparkSession, make_settings: Make) -> None:
-    for row in clean(spark, make_settings(SOURCE), SOUND):
+    for row in cleaned(spark, make_settings(SOURCE), SOUND):
         assert (row["reasons"], len(row["items"])) == ([], 1), row["raw"]
 
 
@@ -111,18 +118,18 @@ def test_the_quick_way_takes_no_order_that_may_be_incomplete(
 def test_an_object_in_place_of_the_lines_is_never_an_order_with_fewer(
     rules: str, spark: SparkSession, make_settings: Make
 ) -> None:
-    rows = clean(spark, make_settings(SOURCE + rules), [order(items=value) for value, _ in OBJECTS])
+    rows = cleaned(spark, make_settings(SOURCE + rules), [order(items=value) for value, _ in OBJECTS])
     for row, (value, detail) in zip(rows, OBJECTS, strict=True):
         assert "lines_incomplete" in row["reasons"], value
         assert detail in row["details"], row["details"]
-    (empty,) = clean(spark, make_settings(SOURCE + rules), [order(items={}, amount=0)])
+    (empty,) = cleaned(spark, make_settings(SOURCE + rules), [order(items={}, amount=0)])
     assert "lines_incomplete" not in empty["reasons"]
 
 
 def test_an_object_in_a_csv_cell_is_none_either(spark: SparkSession, make_settings: Make) -> None:
     cell = json.dumps({"edges": [NODE]}).replace('"', '""')
     header = "order_id,user_id,amount,currency,created_at,items"
-    (row,) = clean(spark, make_settings(CSV + HEADER_ONLY), [Record(f'o1,u1,10,EUR,2025-01-31,"{cell}"', header)])
+    (row,) = cleaned(spark, make_settings(CSV + HEADER_ONLY), [Record(f'o1,u1,10,EUR,2025-01-31,"{cell}"', header)])
     assert row["reasons"] == ["lines_incomplete"]
     assert row["details"] == ["items: an object of edges, no array: map items to the array in it"]
 
@@ -131,7 +138,7 @@ def test_edges_and_nodes_are_read_by_the_mapping_and_their_page_is_looked_at(
     spark: SparkSession, make_settings: Make
 ) -> None:
     whole, cut = (order(items=..., lineItems={"edges": [NODE, NODE], **page}, amount=20) for page in (NO_MORE, MORE))
-    (kept, lost) = clean(spark, make_settings(GRAPHQL), [whole, cut])
+    (kept, lost) = cleaned(spark, make_settings(GRAPHQL), [whole, cut])
     assert (kept["reasons"], kept["warnings"], [line.sku for line in kept["items"]]) == ([], [], ["A", "A"])
     assert lost["details"] == ["more lines or refunds are on another page: lineItems.pageInfo.hasNextPage = true"]
     quick, thorough = both_ways(spark, make_settings(GRAPHQL), [whole, cut, order()])
@@ -142,7 +149,7 @@ def test_a_list_object_with_data_is_read_by_the_mapping_and_its_has_more_is_look
     spark: SparkSession, make_settings: Make
 ) -> None:
     raws = [order(items=..., lines={"object": "list", "data": [LINE], "has_more": more}) for more in (False, True)]
-    (kept, lost) = clean(spark, make_settings(STRIPE), list(raws))
+    (kept, lost) = cleaned(spark, make_settings(STRIPE), list(raws))
     assert (kept["reasons"], len(kept["items"])) == ([], 1)
     assert lost["details"] == ["more lines or refunds are on another page: lines.has_more = true"]
 
@@ -150,13 +157,13 @@ def test_a_list_object_with_data_is_read_by_the_mapping_and_its_has_more_is_look
 def test_paths_of_ones_own_take_the_place_of_the_usual_ones(spark: SparkSession, make_settings: Make) -> None:
     own = SOURCE + 'lines_incomplete_paths = ["lines.left", "cut"]\n'
     raws = [order(lines={"left": 2}), order(refunds={"cut": True}), order(has_more=True)]
-    assert [row["reasons"] for row in clean(spark, make_settings(own), list(raws))] == [
+    assert [row["reasons"] for row in cleaned(spark, make_settings(own), list(raws))] == [
         ["lines_incomplete"],
         ["lines_incomplete"],
         [],
     ]
     off = SOURCE + "lines_incomplete_paths = []\n"
-    assert [row["reasons"] for row in clean(spark, make_settings(off), list(raws))] == [[], [], []]
+    assert [row["reasons"] for row in cleaned(spark, make_settings(off), list(raws))] == [[], [], []]
     quick, thorough = both_ways(spark, make_settings(own), list(raws))
     compare(quick, thorough)
     assert [row["is_ordinary"] for row in quick] == [False, False, True]
