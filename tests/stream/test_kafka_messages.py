@@ -126,7 +126,7 @@ def test_framed_and_empty_messages_count_in_sales_by_minute_as_the_setting_says(
     lake = make_lake(f"[run]\nfew_rows = {few_rows}\n" + CONFIG + FRAMING)
     _land(lake, *FRAMED, (b"O1", None))
     folder = lake.settings.root / "events"
-    put(folder, "1.jsonl", *[order(f"F{n}") for n in range(20)])
+    put(folder, "1.jsonl", *[order(f"F{n}", "2024-05-01T11:30:00Z") for n in range(20)])
     said: list[str] = []
     StreamJob(
         Batch(Lake(lake.settings, lake.session)), source="files", trigger="1 second", once=True, say=said.append
