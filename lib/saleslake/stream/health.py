@@ -22,6 +22,7 @@ from pyspark.sql.streaming.listener import (
     StreamingQueryListener,
 )
 
+from saleslake.errors import first_line
 from saleslake.lake import Lake
 from saleslake.stream import figures
 
@@ -141,7 +142,7 @@ class Listener(StreamingQueryListener):
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:
         # A query that is being stopped ends by an exception of ours; what else goes wrong then is told by the job itself.
         if event.exception and not self.is_stopping():
-            self.health.update(last_error=event.exception.splitlines()[0][:500])
+            self.health.update(last_error=first_line(RuntimeError(event.exception)))
 
 
 def _finite(number: float | None) -> float | None:

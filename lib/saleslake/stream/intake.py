@@ -198,7 +198,7 @@ class Intake:
                 yield kept.set_column(kept.schema.get_field_index("header"), "header", headers)
 
     def _is_header(self, line: str) -> bool:
-        if line.lstrip().startswith("{"):
+        if line.lstrip(" \t\r\n").startswith("{"):
             return False
         for source in self.sources.values():
             if source.is_csv and set(source.columns) & set(header_names(line, source)):

@@ -335,7 +335,7 @@ def _problem(query: StreamingQuery) -> SaleslakeError | None:
 
 
 def _cause(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
     return next((line for line in lines if "Exception" in line or "Error" in line), lines[0] if lines else "ended")[
         :400
     ]
