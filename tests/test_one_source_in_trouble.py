@@ -90,7 +90,7 @@ def test_every_source_that_is_sound_comes_to_gold_whatever_becomes_of_the_others
             "nothing": "sources.nothing.path: nothing at",
             "columns": "required column user_id not found",
             "cut": "gzip",
-            "no_landing": "source no_landing: ",
+            "no_landing": "no_landing",
             "twins": "[sources.twins.mapping]: [AMBIGUOUS_REFERENCE",
             "twins_api": "[sources.twins_api.mapping]: [AMBIGUOUS_REFERENCE",
             "away": "Connection",
