@@ -132,8 +132,11 @@ def _a_full_refresh_does_what_it_can(root: Path, make_lake: Callable[[str], Lake
     lake = make_lake(settings)
     users = rows(lake, "select user_id, email from silver.users")
     summary = Batch(lake).run(Window(), full_refresh=True)
-    said = failures(summary)
-    assert "[sources.twins.mapping]" in said["twins"]
+    (twins,) = summary.troubles["twins"]
+    assert "[sources.twins.mapping]" in twins
+    lost, kept = summary.troubles["dates"]
+    assert "bronze.dates: 1 data file(s) missing" in lost
+    assert kept == "source dates: silver.stock was not decided anew"
     assert summary.outcomes.keys() == {"transactions (all of bronze)"}
     assert rows(lake, "select user_id, email from silver.users") == users
     assert lake.state.load().rebuild == []

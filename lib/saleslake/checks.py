@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal
 
 import duckdb
 
+from saleslake import heal
 from saleslake.errors import SaleslakeError, first_line
+from saleslake.gold.star import INPUTS
 from saleslake.lake import Lake
 from saleslake.serve.duck import connect, require_tables
 
@@ -144,12 +147,37 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def run_checks(lake: Lake) -> list[Result]:
-    """Run every check over the tables as they are now. Raises SaleslakeError if one is not there."""
+def run_checks(lake: Lake, patience_seconds: float = 60.0) -> list[Result]:
+    """Run every check. Raises SaleslakeError if a table is not there.
+
+    Gold is read as it is now, and silver as gold saw it last: a stream that goes on writing is no finding. While another
+    process refreshes gold, a check that fails is asked again, up to `patience_seconds`; who holds gold's lock gives 0.
+    """
     require_tables(lake, "gold", "silver")
-    with connect(lake) as connection:
+    give_up = time.monotonic() + patience_seconds
+    while True:
+        results = _run_once(lake)
+        if not any(result.failed for result in results) or time.monotonic() >= give_up or not lake.holder("gold"):
+            return results
+        time.sleep(1.0)
+
+
+def _run_once(lake: Lake) -> list[Result]:
+    with connect(lake, _as_gold_saw_silver(lake)) as connection:
         try:
             return [Result(check, int(connection.execute(check.sql).fetchall()[0][0])) for check in CHECKS]
         except duckdb.CatalogException as e:
             what = first_line(e).removeprefix("Catalog Error: ")
             raise SaleslakeError(f"{what} Missing tables come with `saleslake run`") from None
+
+
+def _as_gold_saw_silver(lake: Lake) -> dict[str, int]:
+    """The versions of silver's tables that gold was refreshed from; not of those that others wrote to, or that are gone."""
+    state = lake.state.load()
+    _, sound = heal.inspect(lake, INPUTS.values(), state)
+    versions = {}
+    for table in INPUTS.values():
+        seen, now = state.refreshed.get(table.full_name), sound.get(table.full_name)
+        if seen and now and seen[0] == now[0] and not heal.missing_files(lake, table, seen[1]):
+            versions[table.full_name] = seen[1]
+    return versions

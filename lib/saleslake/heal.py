@@ -57,11 +57,11 @@ def _inspect_one(lake: Lake, table: Table, state: State) -> tuple[str, Pin | Non
     return "", pin
 
 
-def missing_files(lake: Lake, table: Table) -> list[str]:
-    """Data files the table's log names and the disk does not have, relative to the table."""
+def missing_files(lake: Lake, table: Table, version: int | None = None) -> list[str]:
+    """Data files the table's log names, in the version or now, and the disk does not have, relative to the table."""
     root = lake.place("tables", table.layer, table.name)
     # URIs, so a blank in the folder's name is `%20`.
-    uris = [unquote(uri.removeprefix("file://")) for uri in lake.snapshot(table).file_uris()]
+    uris = [unquote(uri.removeprefix("file://")) for uri in lake.snapshot(table, version).file_uris()]
     if isinstance(root, Path):
         return sorted(str(path.relative_to(root)) for path in map(Path, uris) if not path.exists())
     # One listing instead of a question a file.

@@ -101,6 +101,13 @@ class Lake:
         with leases.leased(cell, name, self._holder, timeout, seconds, lambda number: self._fence(name, number)):
             yield
 
+    def holder(self, name: str) -> str:
+        """Who holds the writer lock `name` of a lakehouse on a disk, as a hint for those that only read; empty: nobody."""
+        try:
+            return "" if self.settings.is_on_objects else Path(self.folder("locks", f"{name}.lock")).read_text().strip()
+        except FileNotFoundError:
+            return ""
+
     def may_write(self) -> None:
         """To be asked before each write under a lock. Raises LockTimeout if that is a lease, and may be another's by now."""
         if self.settings.is_on_objects:

@@ -185,7 +185,8 @@ class Batch:
         """Sanity checks in SQL."""
         with self._timed("check"):
             self.say("checking")
-            self.summary.checks = checks.run_checks(self.lake)
+            with self.lake.lock("gold"):
+                self.summary.checks = checks.run_checks(self.lake, patience_seconds=0)
             for result in self.summary.checks:
                 if result.failed:
                     structlog.get_logger().error("check_failed", check=result.check.name, found=result.found)

@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from saleslake.gold import product_revenue
 from saleslake.lake import Lake
 from saleslake.mock_api import MockApi
+from saleslake.silver import orders
 from tests.chaos.harness import contents
 from tests.jobs.shop import CONFIG, deliver, revenue
 from tests.processes import ROOT
@@ -81,6 +82,22 @@ def test_files_and_an_api_go_through_every_job_to_what_is_served(
     with duckdb.connect(str(tmp_path / "data" / "serving" / "saleslake.duckdb"), read_only=True) as served:
         assert served.execute("select sum(net)::int from gold.product_revenue").fetchall() == [(100,)]
     assert job("publish_serving", lake)[0] == 2, "nothing is connected, and nothing named"
+
+
+def test_orders_that_gold_has_not_seen_yet_are_no_finding_and_rows_that_somebody_deleted_are(
+    tmp_path: Path, make_lake: Callable[[str], Lake], job: Job
+) -> None:
+    """A stream beside the checks is always a little ahead of gold."""
+    deliver(tmp_path)
+    lake = make_lake(CONFIG.format(timeout=60))
+    for name in ("land_files", "silver", "gold", "check"):
+        assert job(name, lake)[0] == 0, name
+    (tmp_path / "in" / "orders.json").write_text(f"[{order('new', '2024-03-03T10:00:00Z')}]")
+    for name in ("land_files", "silver", "check"):
+        assert job(name, lake)[0] == 0, name
+    assert "2024-03-03" not in {date for date, *_ in revenue(lake)}
+    assert DeltaTable(lake.path(orders.TABLE)).delete("order_id = 'o1'")["num_deleted_rows"] == 1
+    assert "fact_equals_orders: 2 FAILED" in job("check", lake)[1].splitlines()
 
 
 def test_check_and_verify_fail_on_a_table_somebody_wrote_to_and_gold_mends_it(streamed: Lake, job: Job) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import duckdb
@@ -33,8 +33,11 @@ def require_tables(lake: Lake, *layers: str) -> None:
 
 
 @contextmanager
-def connect(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection in which every table and every view of `VIEWS` can be queried and nothing written."""
+def connect(lake: Lake, versions: Mapping[str, int] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in which every table and every view of `VIEWS` can be queried and nothing written.
+
+    `versions`: those of some tables (`layer.name`); the others are read as they are now.
+    """
     connection = duckdb.connect()
     try:
         connection.execute("set timezone = 'UTC'")
@@ -43,7 +46,7 @@ def connect(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
             layer, table = name.split(".")
             connection.execute(f"create schema if not exists {layer}")
             source = f"_{layer}_{table}"
-            connection.register(source, lake.rows_at(path))
+            connection.register(source, lake.rows_at(path, (versions or {}).get(name)))
             connection.execute(f'create view {layer}."{table}" as select * from {source}')
         for view in view_statements(*VIEWS):
             if all(name in there for name in _used(view)):
