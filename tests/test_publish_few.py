@@ -41,8 +41,17 @@ SECOND = [
     order("D"),
     order("", updated_at="2024-06-09T10:00:00Z"),
 ]
+MOVED = [order("A", "2024-07-09T10:00:00Z", updated_at="2024-07-09T10:00:00Z")]
+"""Alone: what else changes on the date that it leaves would have that date looked at anyway."""
 ONLY_NEW = [order("E"), order("F", "2024-06-09T10:00:00Z")]
-BATCHES = {"first": FIRST, "second": SECOND, "replayed": SECOND, "only new": ONLY_NEW, "only broken": ["{", "[]"]}
+BATCHES = {
+    "first": FIRST,
+    "second": SECOND,
+    "replayed": SECOND,
+    "moved": MOVED,
+    "only new": ONLY_NEW,
+    "only broken": ["{", "[]"],
+}
 
 
 def _cleaned(lake: Lake, name: str) -> DataFrame:

@@ -49,8 +49,8 @@ MUTATIONS = (
     Mutation(
         "the old dates are missing from the MERGE's clause",
         f"{LIB}/publish.py",
-        'for d in (*tally[a]["new"], *tally[a]["old"])',
-        'for d in tally[a]["new"]',
+        'dates.update(row["new"], row["old"])',
+        'dates.update(row["new"])',
         "tests/test_publish_few.py",
     ),
     Mutation(
