@@ -1,4 +1,4 @@
-"""Frames from inline rows, and the one comparison of a built frame with the rows that it should hold."""
+"""Frames and tables from inline rows, and the one comparison of a built one with the rows that it should hold."""
 
 from __future__ import annotations
 
@@ -32,6 +32,26 @@ def frame(spark: SparkSession, shape: Shape, rows: Iterable[Given]) -> DataFrame
     return _literal(spark, _schema(shape), rows).coalesce(1)
 
 
+def table(shape: Shape, rows: Iterable[Given]) -> pa.Table:
+    """These rows in memory, without Spark."""
+    schema = _schema(shape)
+    content = [_value(schema, _by_name(schema, row)) for row in rows]
+    return pa.Table.from_pylist(content, to_arrow_schema(schema, timezone="UTC"))
+
+
+def expect_table(built: pa.Table, shape: Shape, rows: Iterable[Given], only: str = "") -> None:
+    """The table holds these rows and no others, in this order, under the names and types of `shape`.
+
+    `only`: of a wide table these columns, their names with spaces between.
+    """
+    names, schema = only.split(), _schema(shape)
+    if names:
+        built, schema = built.select(names), T.StructType([schema[name] for name in names])
+    expected = table(schema, rows)
+    assert built.schema == expected.schema
+    assert built.to_pylist() == expected.to_pylist()
+
+
 def expect(built: DataFrame, shape: Shape, rows: Iterable[Given]) -> None:
     """The frame holds these rows and no others, in any order, under the names and types of `shape`.
 
@@ -54,12 +74,6 @@ def expect(built: DataFrame, shape: Shape, rows: Iterable[Given]) -> None:
         _check_promises(shape, expected, [_by_name(schema, row) for row in given])
 
 
-def expect_columns(built: DataFrame, shape: Shape, names: str, rows: Iterable[Given]) -> None:
-    """The same for some columns of a wide frame: their names, with spaces between."""
-    chosen, schema = names.split(), _schema(shape)
-    expect(built.select(*chosen), T.StructType([schema[name] for name in chosen]), rows)
-
-
 def _check_promises(table: Table, expected: DataFrame, rows: list[dict[str, Any]]) -> None:
     keys = [tuple(row[key] for key in table.keys) for row in rows]
     assert len(set(keys)) == len(keys), f"{table.full_name}: a key stands twice"
@@ -77,11 +91,8 @@ def _schema(shape: Shape) -> T.StructType:
 
 
 def _literal(spark: SparkSession, schema: T.StructType, rows: Iterable[Given]) -> DataFrame:
-    content = pa.Table.from_pylist(
-        [_value(schema, _by_name(schema, row)) for row in rows], to_arrow_schema(schema, timezone="UTC")
-    )
     # By way of Arrow the rows are literals of the plan: reading them costs no job.
-    return spark.createDataFrame(content, schema)
+    return spark.createDataFrame(table(schema, rows), schema)
 
 
 def _by_name(schema: T.StructType, row: Given) -> dict[str, Any]:

@@ -88,8 +88,6 @@ class Scenario:
         products = ", ".join(f'"{name}"' for name in ("products_more", "products_csv") if name in self.feeds)
         lines = [
             f'[gold]\nmissing_item_price = "{self.missing_item_price}"\nproduct_precedence = {{ default = [{products}] }}',
-            # Ordinary orders go the quick way under some rules and not under others: the promises know no difference.
-            f"[run]\nquick_from_records = {0 if self.rules == 'default' else 1_000_000}",
             "[channels]",
         ]
         lines += [f'{spelling} = "{name}"' for spelling, name in CHANNELS.items()]

@@ -1,32 +1,31 @@
-"""Bronze rows inline, read and judged as silver does it, in one Spark job for many records."""
+"""Bronze rows inline, and what silver's judge makes of them: in memory (quick), or on Spark."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from saleslake import bronze
 from saleslake.config import Settings, Severity
 from saleslake.entry import open_settings
-from saleslake.rules import RuleInfo
 from saleslake.silver.contract import QUARANTINE_COLUMNS
+from saleslake.silver.judge.batches import judged, judged_rows
+from saleslake.silver.judge.rules import Rule
 from saleslake.silver.quarantine import TABLE as QUARANTINE
-from saleslake.silver.reading import EXACT, LINEAGE, read_records
 from saleslake.silver.registry import ENTITIES
-from saleslake.table import BOOLEAN, STRING, Table
+from saleslake.table import Table
 from tests.conftest import write_config
-from tests.frames import expect, frame
+from tests.frames import expect, expect_table, frame, table
 
 LANDED_AT = "2025-01-31 12:00:00"
-_BRONZE = (
-    "record_id string, raw string, header string, content_hash string, source string, file string, "
-    "ordinal long, landed_at timestamp, run_id string, defect string"
-)
+_BRONZE = bronze.table_of("s")
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class Record:
 
 
 Given = Record | str
+Example = tuple[Given, dict[str, Any]]
+"""A record, and the columns of its judged row that come from its text."""
 
 
 def settings_of(folder: Path, text: str) -> Settings:
@@ -47,54 +48,44 @@ def settings_of(folder: Path, text: str) -> Settings:
     return open_settings(str(write_config(folder, text)))
 
 
-def bronze_rows(spark: SparkSession, records: Iterable[Given], source: str = "s") -> DataFrame:
-    """Records of one file, in order, numbered from 1."""
+def _bronze(records: Iterable[Given], source: str) -> list[dict[str, Any]]:
     rows = []
     for n, each in enumerate(records, 1):
         record = Record(each) if isinstance(each, str) else each
-        rows.append(
-            (f"u#{n}", record.raw, record.header, f"h{n}", source, "f.txt", n, LANDED_AT, "run-1", record.defect)
-        )
-    return frame(spark, _BRONZE, rows)
+        row = {"kind": "record", "record_id": f"u#{n}", "source": source, "file": "f.txt", "ordinal": n}
+        row |= {"landed_at": LANDED_AT, "run_id": "run-1", "content_hash": f"h{n}", "landed_date": LANDED_AT[:10]}
+        rows.append(row | {"raw": record.raw, "header": record.header, "defect": record.defect})
+    return rows
 
 
-def read(spark: SparkSession, settings: Settings, records: Iterable[Given], source: str = "s") -> DataFrame:
-    """The records of a source as `read_records` reads them."""
-    config = settings.sources[source]
-    return read_records(bronze_rows(spark, records, source), config, ENTITIES[config.entity].fields)
+def bronze_table(records: Iterable[Given], source: str = "s") -> pa.Table:
+    """Records of one file, in order, numbered from 1."""
+    return table(_BRONZE, _bronze(records, source))
 
 
-def read_schema(entity: str) -> T.StructType:
-    """What `read_records` says it makes of an entity's records, but for the array as the parser gives it."""
-    fields = ENTITIES[entity].fields
-    texts = ["raw", "header", "unreadable", *fields.texts, *(f"{name}_text" for name in fields.numbers)]
-    types: dict[str, T.DataType] = {name: QUARANTINE.schema[name].dataType for name in LINEAGE if name != "landed_at"}
-    types |= dict.fromkeys(texts, STRING) | dict.fromkeys(fields.numbers, EXACT)
-    types |= dict.fromkeys(("extra_fields", "short_fields"), BOOLEAN)
-    line = T.StructType([T.StructField(name, STRING) for name in fields.line_texts])
-    for name in fields.line_numbers:
-        line.add(name, EXACT).add(f"{name}_text", STRING)
-    types["items"] = T.ArrayType(line.add("is_object", BOOLEAN))
-    return T.StructType([T.StructField(name, type_) for name, type_ in types.items()])
+def bronze_rows(spark: SparkSession, records: Iterable[Given], source: str = "s") -> DataFrame:
+    """The same as a frame."""
+    return frame(spark, _BRONZE, _bronze(records, source))
 
 
-def clean(spark: SparkSession, settings: Settings, records: Iterable[Given], source: str = "s") -> DataFrame:
-    """The records of a source as its entity's `clean` makes them: a cleaned frame, its columns in their order."""
-    config = settings.sources[source]
-    entity = ENTITIES[config.entity]
-    cleaned = entity.clean(read(spark, settings, records, source), config, settings)
-    assert cleaned.columns == [*entity.table.column_names, *QUARANTINE_COLUMNS]
-    return cleaned
+def judge(settings: Settings, records: Iterable[Given], source: str = "s") -> pa.Table:
+    """The records of a source, judged without Spark: a row a record, in their order."""
+    return judged_rows(bronze_table(records, source), source, settings)
 
 
-def cleaned_schema(table: Table) -> T.StructType:
-    """Of a cleaned frame: in a rejected record any column may be NULL."""
-    columns = [*table.schema, *(QUARANTINE.schema[name] for name in QUARANTINE_COLUMNS)]
+def judge_on_spark(spark: SparkSession, settings: Settings, records: Iterable[Given], source: str = "s") -> DataFrame:
+    """The records of a source, judged by Spark."""
+    return judged(bronze_rows(spark, records, source), source, settings)
+
+
+def judged_schema(of: Table) -> T.StructType:
+    """Of judged rows: in a rejected record any column may be NULL."""
+    columns = [*of.schema, *(QUARANTINE.schema[name] for name in QUARANTINE_COLUMNS)]
     return T.StructType([T.StructField(column.name, column.dataType) for column in columns])
 
 
-def cleaned_row(n: int, record: Given, **fields: Any) -> dict[str, Any]:
-    """The row of the record that is number `n` of `bronze_rows`: its lineage, sound unless the fields say otherwise."""
+def judged_row(n: int, record: Given, **fields: Any) -> dict[str, Any]:
+    """The row of the record that is number `n` of `bronze_table`: its lineage, sound unless the fields say otherwise."""
     given = Record(record) if isinstance(record, str) else record
     return {
         "source": "s",
@@ -112,6 +103,26 @@ def cleaned_row(n: int, record: Given, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
+def rows_of(examples: Sequence[Example], source: str = "s", **fields: Any) -> list[dict[str, Any]]:
+    """The rows that the records of a source become, these fields in each."""
+    return [judged_row(n, record, source=source) | fields | own for n, (record, own) in enumerate(examples, 1)]
+
+
+def expect_on_spark(
+    spark: SparkSession, settings: Settings, records: Mapping[str, Sequence[Given]], rows: Iterable[dict[str, Any]]
+) -> None:
+    """Records by their sources, all of one entity, become these rows on Spark."""
+    frames = [judge_on_spark(spark, settings, of_source, source) for source, of_source in records.items()]
+    (entity,) = {settings.sources[source].entity for source in records}
+    expect(reduce(DataFrame.unionByName, frames), judged_schema(ENTITIES[entity].table), rows)
+
+
+def expect_agreement(spark: SparkSession, settings: Settings, records: Mapping[str, Sequence[Given]]) -> None:
+    """Records by their sources, all of one entity, become on Spark what they become in memory."""
+    in_memory = [row for source, each in records.items() for row in judge(settings, each, source).to_pylist()]
+    expect_on_spark(spark, settings, records, in_memory)
+
+
 @dataclass(frozen=True)
 class Case:
     """A record that breaks one rule and no other, and what quarantine says of it where the rule is an error."""
@@ -126,17 +137,20 @@ class Case:
     def record(self) -> Record:
         return Record(self.raw, self.header, self.defect)
 
-    def judgement(self, info: RuleInfo, setting: str) -> tuple[Any, ...]:
+    @property
+    def source(self) -> str:
+        return "j" if self.header is None else "c"
+
+    def judgement(self, rule: Rule, setting: str) -> tuple[Any, ...]:
         """The rule, and only it, as an error with its message or as a warning; turned, the other way round."""
-        is_error = info.severity == "error"
-        if setting == "turned" and not info.fixed:
+        is_error = rule.severity == "error"
+        if setting == "turned" and not rule.fixed:
             is_error = not is_error
         broken: tuple[list[str], ...] = ([self.rule], [self.detail], []) if is_error else ([], [], [self.rule])
         return (self.raw, self.header, *broken)
 
 
 SETTINGS = ("usual", "turned")
-JUDGEMENT = "raw string, header string, reasons array<string>, details array<string>, warnings array<string>"
 
 
 MESSAGES = [
@@ -151,28 +165,32 @@ MESSAGES = [
 """What only messages of Kafka can be, whatever entity they are meant for."""
 
 
-def flipped(infos: Sequence[RuleInfo]) -> dict[str, Severity]:
+def flipped(rules: Sequence[Rule]) -> dict[str, Severity]:
     """Every severity that may be set, turned."""
-    return {info.name: "warn" if info.severity == "error" else "error" for info in infos if not info.fixed}
+    return {rule.name: "warn" if rule.severity == "error" else "error" for rule in rules if not rule.fixed}
 
 
 def as_toml(entity: str, severities: dict[str, Severity]) -> str:
     return f"\n[rules.{entity}]\n" + "\n".join(f'{name} = "{severity}"' for name, severity in severities.items()) + "\n"
 
 
-def expect_judgements(
-    spark: SparkSession, folder: Path, entity: str, sources: str, setting: str, cases: Sequence[Case]
-) -> None:
-    """Each case breaks its rule and no other, under the severities as they are or turned.
-
-    Records with a header go to source `c`, others to `j`.
-    """
-    infos = {info.name: info for info in ENTITIES[entity].rules}
-    rules = as_toml(entity, flipped(ENTITIES[entity].rules)) if setting == "turned" else ""
-    settings = settings_of(folder, sources + rules)
-    of_source: dict[str, list[Record]] = {"c": [], "j": []}
+def by_source(cases: Iterable[Case]) -> dict[str, list[Given]]:
+    """Their records: those with a header are of the source `c`, others of `j`."""
+    found: dict[str, list[Given]] = {"c": [], "j": []}
     for case in cases:
-        of_source["j" if case.header is None else "c"].append(case.record)
-    cleaned = [clean(spark, settings, records, source) for source, records in of_source.items()]
-    judged = reduce(DataFrame.unionByName, cleaned).select("raw", "header", "reasons", "details", "warnings")
-    expect(judged, JUDGEMENT, [case.judgement(infos[case.rule], setting) for case in cases])
+        found[case.source].append(case.record)
+    return found
+
+
+def expect_judgements(folder: Path, entity: str, sources: str, setting: str, cases: Sequence[Case]) -> None:
+    """Each case breaks its rule and no other, under the severities as they are or turned."""
+    rules = {rule.name: rule for rule in ENTITIES[entity].rules}
+    turned = as_toml(entity, flipped(ENTITIES[entity].rules)) if setting == "turned" else ""
+    settings = settings_of(folder, sources + turned)
+    for source, records in by_source(cases).items():
+        expect_table(
+            judge(settings, records, source),
+            judged_schema(ENTITIES[entity].table),
+            [case.judgement(rules[case.rule], setting) for case in cases if case.source == source],
+            only="raw header reasons details warnings",
+        )

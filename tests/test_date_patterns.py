@@ -1,4 +1,4 @@
-"""Which datetime patterns are refused before Spark is up."""
+"""Which datetime patterns are refused before anything is read."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ BAD = {
     "yyyy-MM-ddd": "'ddd' has the wrong number of letters",
     "yyyy-MM-dd V": "'V' has the wrong number of letters",
     "yyyy-MM-dd]": "']' without '['",
+    "yyyy[-MM": "'[' is never closed",
+    "yyyy-MM-dd z": "letter 'z' does not read dates (text goes between single quotes)",
+    "yyyy-MM-dd G": "letter 'G' does not read dates (text goes between single quotes)",
     "yyyy#MM": "'#' is reserved",
 }
 
 
 @pytest.mark.parametrize("pattern", GOOD)
-def test_a_pattern_spark_reads_by_is_accepted(pattern: str) -> None:
+def test_a_pattern_that_reads_dates_is_accepted(pattern: str) -> None:
     assert problem(pattern) is None
 
 
 @pytest.mark.parametrize("pattern", BAD)
-def test_a_pattern_spark_refuses_is_told_with_its_reason(pattern: str) -> None:
+def test_a_pattern_that_is_refused_is_told_with_its_reason(pattern: str) -> None:
     assert problem(pattern) == BAD[pattern]
 
 

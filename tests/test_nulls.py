@@ -84,7 +84,7 @@ def _write(folder: Path, entity: str) -> int:
     return 2 * len(records)
 
 
-@pytest.mark.parametrize("engine", ["few_rows = 50000", "few_rows = 0\nquick_from_records = 1"])
+@pytest.mark.parametrize("engine", ["few_rows = 50000", "few_rows = 0"])
 def test_every_combination_of_nulls_ends_in_the_tables_or_in_quarantine(
     make_lake: Callable[[str], Lake], engine: str
 ) -> None:
@@ -123,14 +123,14 @@ def test_every_combination_of_nulls_of_a_bronze_row_has_a_place_in_silver_or_qua
     frame = lake.spark.createDataFrame(rows, table.schema)
     for source in lake.settings.sources:
         entity = ENTITIES[lake.settings.sources[source].entity]
-        cleaned = step.cleaned(lake, source, frame).persist()
-        assert cleaned.count() == len(rows)
-        rejected = quarantine.rejected(cleaned, entity.name)
+        judged = step.judged_frame(lake, source, frame).persist()
+        assert judged.count() == len(rows)
+        rejected = quarantine.rejected(judged, entity.name)
         _has_no_null(rejected, quarantine.TABLE, source)
-        _has_no_null(cleaned.where("size(reasons) = 0"), entity.table, source)
+        _has_no_null(judged.where("size(reasons) = 0"), entity.table, source)
         for row in rejected.collect():
             assert len(row["reasons"]) == len(row["details"]), row
-        cleaned.unpersist()
+        judged.unpersist()
 
 
 def _has_no_null(frame: DataFrame, table: Table, source: str) -> None:

@@ -16,7 +16,7 @@ from saleslake.serve.duck import connect
 from tools.processes import free_port
 
 TWINS = 'mapping = { user_id = "Id", email = "ID" }'
-"""Names that Spark cannot tell apart in JSON."""
+"""Names that differ in case only: Spark's own reader of JSON cannot tell them apart, and they are no trouble here."""
 
 
 def rows(lake: Lake, sql: str) -> list[tuple[object, ...]]:
@@ -91,8 +91,6 @@ def test_every_source_that_is_sound_comes_to_gold_whatever_becomes_of_the_others
             "columns": "required column user_id not found",
             "cut": "gzip",
             "no_landing": "no_landing",
-            "twins": "[sources.twins.mapping]: [AMBIGUOUS_REFERENCE",
-            "twins_api": "[sources.twins_api.mapping]: [AMBIGUOUS_REFERENCE",
             "away": "Connection",
             "broken": "500",
             "dates": "all 20 records of this run were quarantined, 20 of them for counted_at_unreadable (counted_at: '31/12/2024'",
@@ -100,8 +98,14 @@ def test_every_source_that_is_sound_comes_to_gold_whatever_becomes_of_the_others
         for name, part in expected.items():
             assert part in said[name], (name, said[name])
         assert said.keys() == expected.keys()
-        assert rows(lake, "select user_id, email from gold.dim_user where email is not null") == [("u1", "a@x")]
-        assert rows(lake, "select sku, name from gold.dim_product where name = 'Cup'") == [("s1", "Cup")]
+        assert rows(lake, "select user_id, email from gold.dim_user where email is not null order by 1") == [
+            ("a", "b"),
+            ("u1", "a@x"),
+        ]
+        assert rows(lake, "select sku, name from gold.dim_product where name is not null order by 1") == [
+            ("a", "b"),
+            ("s1", "Cup"),
+        ]
         assert all(not result.failed for result in summary.checks)
         _the_proof_names_them(lake)
         _bronze_that_lost_files_is_left_alone(tmp_path, make_lake, settings)
@@ -114,7 +118,7 @@ def _the_proof_names_them(lake: Lake) -> None:
     assert {name for name, proof in proofs.items() if proof.never_landed} == {
         "nothing", "columns", "cut", "no_landing", "away", "broken",
     }  # fmt: skip
-    assert {name for name, proof in proofs.items() if not proof.adds_up} == {"twins", "twins_api"}
+    assert all(proof.adds_up for proof in proofs.values())
     assert (proofs["good"].applied, proofs["good_api"].applied, proofs["dates"].quarantined) == (1, 1, 20)
 
 
@@ -125,18 +129,16 @@ def _bronze_that_lost_files_is_left_alone(root: Path, make_lake: Callable[[str],
     lake = make_lake(settings)
     said = failures(Batch(lake).run(Window()))
     assert "bronze.dates: 1 data file(s) missing" in said["dates"]
-    assert rows(lake, "select email from gold.dim_user where email is not null") == [("new@x",)]
+    assert rows(lake, "select email from gold.dim_user where email is not null order by 1") == [("b",), ("new@x",)]
 
 
 def _a_full_refresh_does_what_it_can(root: Path, make_lake: Callable[[str], Lake], settings: str) -> None:
     lake = make_lake(settings)
-    users = rows(lake, "select user_id, email from silver.users")
+    users = rows(lake, "select user_id, email from silver.users order by 1")
     summary = Batch(lake).run(Window(), full_refresh=True)
-    (twins,) = summary.troubles["twins"]
-    assert "[sources.twins.mapping]" in twins
     lost, kept = summary.troubles["dates"]
     assert "bronze.dates: 1 data file(s) missing" in lost
     assert kept == "source dates: silver.stock was not decided anew"
-    assert summary.outcomes.keys() == {"transactions (all of bronze)"}
-    assert rows(lake, "select user_id, email from silver.users") == users
+    assert summary.outcomes.keys() == {f"{name} (all of bronze)" for name in ("transactions", "users", "products")}
+    assert rows(lake, "select user_id, email from silver.users order by 1") == users
     assert lake.state.load().rebuild == []

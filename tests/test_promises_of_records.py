@@ -19,7 +19,7 @@ from saleslake.lake import Lake
 from saleslake.publish import ranked_versions
 from saleslake.silver.contract import ORDER
 from saleslake.silver.registry import ENTITIES
-from saleslake.silver.step import cleaned
+from saleslake.silver.step import judged_frame
 from tests import histories, oracle
 from tests.comparing import CHANNELS, as_rows, assert_same
 
@@ -133,7 +133,7 @@ def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
     records = landed(entity, "src", generated(entity, SEED + len(rules)))
 
     table = ENTITIES[entity].table
-    frame = cleaned(lake, "src", staged(lake, records, tmp_path)).persist()
+    frame = judged_frame(lake, "src", staged(lake, records, tmp_path)).persist()
     valid = frame.where(F.size("reasons") == 0)
     ranked = ranked_versions(valid.select(*table.keys, "record_id", "content_hash", *ORDER), table.keys)
     place = F.when(F.col("place") == "greatest", "applied").otherwise(F.col("place"))

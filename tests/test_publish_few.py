@@ -16,7 +16,7 @@ from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish
 from saleslake.publish_few import publish_few
 from saleslake.silver import quarantine
-from saleslake.silver.reading import read_records
+from saleslake.silver.judge.batches import judged
 from saleslake.silver.registry import ENTITIES
 from saleslake.table import Table
 from tests.conftest import write_config
@@ -54,7 +54,7 @@ BATCHES = {
 }
 
 
-def _cleaned(lake: Lake, name: str) -> DataFrame:
+def _judged(lake: Lake, name: str) -> DataFrame:
     hours = list(BATCHES).index("second" if name == "replayed" else name)
     rows = bronze_rows(lake.spark, BATCHES[name]).withColumns(
         {
@@ -63,8 +63,7 @@ def _cleaned(lake: Lake, name: str) -> DataFrame:
             "landed_at": F.col("landed_at") + F.make_dt_interval(hours=F.lit(hours)),
         }
     )
-    source = lake.settings.sources["s"]
-    return ENTITY.clean(read_records(rows, source, ENTITY.fields), source, lake.settings)
+    return judged(rows, "s", lake.settings)
 
 
 def _lake(folder: Path, spark: SparkSession) -> Lake:
@@ -81,8 +80,8 @@ def test_few_records_are_published_as_many_are(tmp_path: Path, spark: SparkSessi
     one, other = _lake(tmp_path / "few", spark), _lake(tmp_path / "many", spark)
     for name in BATCHES:
         before = {table.name: one.pin(table) for table in (ENTITY.table, quarantine.TABLE)}
-        mine: Outcome = publish_few(one, ENTITY, _cleaned(one, name).toArrow())
-        theirs = publish(other, ENTITY, _cleaned(other, name).persist())
+        mine: Outcome = publish_few(one, ENTITY, _judged(one, name).toArrow())
+        theirs = publish(other, ENTITY, _judged(other, name).persist())
         assert mine == theirs, name
         for table in (ENTITY.table, quarantine.TABLE):
             assert _stored(one, table) == _stored(other, table), (name, table.full_name)
@@ -92,7 +91,7 @@ def test_few_records_are_published_as_many_are(tmp_path: Path, spark: SparkSessi
 
 def test_a_row_that_breaks_a_constraint_is_refused_by_delta_rs_too(tmp_path: Path, spark: SparkSession) -> None:
     lake = _lake(tmp_path / "house", spark)
-    rows = _cleaned(lake, "only new").withColumn("currency", F.lit("euro")).toArrow()
+    rows = _judged(lake, "only new").withColumn("currency", F.lit("euro")).toArrow()
     with pytest.raises(Exception, match="failed validation"):
         few.append(lake, ENTITY.table, rows)
     assert lake.snapshot(ENTITY.table).count() == 0
@@ -103,7 +102,7 @@ def test_small_files_of_a_partition_are_compacted_as_they_come(tmp_path: Path, s
     folder.mkdir()
     text = CONFIG + "[stream]\ncompact_from_files = 3\n"
     lake = Lake(open_settings(str(write_config(folder, text))), spark)
-    rows = _cleaned(lake, "only new").toArrow()
+    rows = _judged(lake, "only new").toArrow()
     for _ in range(2):
         few.append(lake, ENTITY.table, rows)
     assert len(lake.snapshot(ENTITY.table).file_uris()) == 4
@@ -117,14 +116,14 @@ def test_a_table_with_former_constraints_is_left_to_spark(tmp_path: Path, spark:
     lake = _lake(tmp_path / "house", spark)
     former = replace(ENTITY.table, constraints={"currency_code": "currency RLIKE '^[A-Z]{3}$'"})
     lake.create(former)
-    few.append(lake, ENTITY.table, _cleaned(lake, "only new").toArrow())
+    few.append(lake, ENTITY.table, _judged(lake, "only new").toArrow())
     assert lake.snapshot(ENTITY.table).count() == 2
 
 
 def test_a_change_feed_without_a_row_is_an_empty_frame(tmp_path: Path, spark: SparkSession) -> None:
     lake = _lake(tmp_path / "house", spark)
     for _ in range(2):
-        few.append(lake, ENTITY.table, _cleaned(lake, "only new").toArrow())
+        few.append(lake, ENTITY.table, _judged(lake, "only new").toArrow())
     seen = lake.pin(ENTITY.table)
     lake.delta(ENTITY.table).optimize().executeCompaction()
     now = lake.pin(ENTITY.table)

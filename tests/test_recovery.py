@@ -15,7 +15,6 @@ from saleslake.ingest.window import Window
 from saleslake.lake import Lake
 from saleslake.pipeline import Batch, Summary
 from saleslake.serve.duck import connect
-from saleslake.silver import known
 from saleslake.silver.registry import ENTITIES
 from saleslake.state import StateFile
 from saleslake.status import status

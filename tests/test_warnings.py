@@ -11,9 +11,8 @@ from saleslake.lake import Lake
 from saleslake.publish import publish, replace
 from saleslake.publish_few import publish_few
 from saleslake.silver.orders import ENTITY
-from saleslake.silver.reading import read_records
 from tests.conftest import write_config
-from tests.silver_support import bronze_rows
+from tests.silver_support import judge_on_spark
 from tests.stream_support import order
 
 CONFIG = '[sources.s]\nentity = "orders"\nformat = "jsonl"\npath = "in"\n'
@@ -37,11 +36,7 @@ def test_versions_that_lost_and_copies_warn_of_nothing(tmp_path: Path, spark: Sp
         folder = tmp_path / way
         folder.mkdir()
         lake = Lake(open_settings(str(write_config(folder, CONFIG))), spark)
-        source = lake.settings.sources["s"]
-        batches = [
-            ENTITY.clean(read_records(bronze_rows(spark, rows), source, ENTITY.fields), source, lake.settings).persist()
-            for rows in (BATCH, OLDER)
-        ]
+        batches = [judge_on_spark(spark, lake.settings, rows).persist() for rows in (BATCH, OLDER)]
         first, again, older = (
             publish_few(lake, ENTITY, batch.toArrow()) if way == "few" else publish(lake, ENTITY, batch)
             for batch in (batches[0], *batches)

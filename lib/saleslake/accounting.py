@@ -101,14 +101,14 @@ def verify(lake: Lake) -> Proof:
 def states(lake: Lake, entity: Entity, frames: dict[str, DataFrame] | None = None) -> DataFrame | None:
     """Every landed record of an entity and what it should be: (record_id, source, state). None if nothing landed.
 
-    `frames`: by source, all its records as cleaned, where that is done already.
+    `frames`: by source, all its records as judged, where that is done already.
     """
-    frames = _cleaned(lake, _landed(lake, entity))[0] if frames is None else frames
+    frames = _judged(lake, _landed(lake, entity))[0] if frames is None else frames
     if not frames:
         return None
     files = [f for s in frames if (f := step.touched_files(lake, s, None)) is not None]
-    cleaned = reduce(DataFrame.unionByName, frames.values())
-    valid = cleaned.where(F.size("reasons") == 0).select(
+    judged = reduce(DataFrame.unionByName, frames.values())
+    valid = judged.where(F.size("reasons") == 0).select(
         *entity.table.keys, *_missing(entity, "record_id", "source"), "content_hash", *ORDER
     )
     former: DataFrame | None = None
@@ -120,7 +120,7 @@ def states(lake: Lake, entity: Entity, frames: dict[str, DataFrame] | None = Non
         valid = joined.where(~is_former).drop("current_landed_at")
     place = F.when(F.col("place") == "greatest", "applied").otherwise(F.col("place"))
     ranked = ranked_versions(valid, entity.table.keys).select("record_id", "source", place.alias("state"))
-    rejected = cleaned.where(F.size("reasons") > 0).select("record_id", "source", F.lit("quarantined").alias("state"))
+    rejected = judged.where(F.size("reasons") > 0).select("record_id", "source", F.lit("quarantined").alias("state"))
     result = ranked.unionByName(rejected)
     return result if former is None else result.unionByName(former)
 
@@ -132,7 +132,7 @@ def _missing(entity: Entity, *names: str) -> list[str]:
 def prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
     """Judge every landed record of one silver table again and compare with what it and quarantine hold; a proof a source."""
     sources = [s for s, settings in lake.settings.sources.items() if settings.entity == entity.name]
-    frames, unread = _cleaned(lake, _landed(lake, entity))
+    frames, unread = _judged(lake, _landed(lake, entity))
     should = states(lake, entity, frames)
     if should is None:
         return [SourceProof(s, never_landed=True) for s in sources if s not in unread] + list(unread.values())
@@ -185,12 +185,12 @@ def _landed(lake: Lake, entity: Entity) -> list[str]:
     return [s for s in sources if sources[s].entity == entity.name and lake.exists(bronze.holding(lake, s))]
 
 
-def _cleaned(lake: Lake, sources: list[str]) -> tuple[dict[str, DataFrame], dict[str, SourceProof]]:
-    """By source, all its records as cleaned; and the proofs of those whose records cannot be judged."""
+def _judged(lake: Lake, sources: list[str]) -> tuple[dict[str, DataFrame], dict[str, SourceProof]]:
+    """By source, all its records as judged; and the proofs of those whose records cannot be judged."""
     frames, unread = {}, {}
     for name in sources:
         try:
-            frames[name] = step.cleaned(lake, name, bronze.rows(lake, name))
+            frames[name] = step.judged_frame(lake, name, bronze.rows(lake, name))
         except Exception as e:
             unread[name] = SourceProof(name, wrong={f"cannot be judged: {first_line(e)}": []}, wrong_count=1)
     return frames, unread

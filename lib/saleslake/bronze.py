@@ -6,7 +6,6 @@ are and, for an API window that is complete, where the watermark stands: state i
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,13 +20,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from saleslake import few, kill_points
+from saleslake.content import HASH_LENGTH
+from saleslake.content import content_hash as content_hash
 from saleslake.lake import Lake
 from saleslake.landing import Unit, from_micros, iso
 from saleslake.table import DATE, LONG, STRING, TIMESTAMP, Column, Table
-
-HASH_LENGTH = 32
-"""Hex digits kept of SHA-256 in `content_hash`: 128 bits, collision-free in practice, half the bytes."""
-
 
 EVENTS = "events"
 """The bronze table of everything the streaming job brings: one commit a micro-batch, whatever types of event are in it."""
@@ -265,14 +262,6 @@ def identified(staged: pa.Table) -> pa.Table:
     for name, column in added.items():
         staged = staged.append_column(name, column)
     return staged
-
-
-def content_hash(raw: str | None, header: str | None = None) -> str | None:
-    """The content_hash of a record, as `with_identity` computes it in Spark."""
-    if raw is None and header is None:
-        return None
-    content = "\n".join(text for text in (header, raw) if text is not None)
-    return hashlib.sha256(content.encode()).hexdigest()[:HASH_LENGTH]
 
 
 def records(lake: Lake, source: str) -> DataFrame:

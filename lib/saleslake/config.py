@@ -73,8 +73,6 @@ class Run(Strict):
     """A source ends the run with 1 if at least this share of its records of the run was quarantined …"""
     quarantine_from_records: int = Field(default=20, ge=1)
     """… and they are at least so many. The stream goes on, and sends an alert."""
-    quick_from_records: int = Field(default=20_000, ge=0)
-    """From so many new records on, ordinary orders are cleaned the quick way; compiling it takes a second. Results are the same."""
     few_rows: int = Field(default=50_000, ge=0)
     """Up to so many new or changed rows are compared in DuckDB and appended by delta-rs, for planning a Spark job takes longer; 0: never. Results are the same."""
 

@@ -57,7 +57,7 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     encoding: str = "utf-8"
     multiline: bool = False
     date_formats: list[str] = ["iso"]
-    """Spark datetime patterns, and `iso` for ISO 8601 with an optional zone."""
+    """Datetime patterns (letters of java.time), and `iso` for ISO 8601 with an optional zone."""
     time_zone: str = "UTC"
     """Zone of times that carry none."""
     dismiss: list[str] = []
@@ -102,11 +102,11 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     @classmethod
     def _readable_patterns(cls, value: list[str]) -> list[str]:
         if not value:
-            raise ValueError("give at least one Spark datetime pattern, or iso")
+            raise ValueError("give at least one datetime pattern, or iso")
         for pattern in value:
             problem = None if pattern == "iso" else date_patterns.problem(pattern)
             if problem:
-                raise ValueError(f"{pattern!r} is no Spark datetime pattern for reading: {problem}")
+                raise ValueError(f"{pattern!r} is no datetime pattern for reading: {problem}")
         return value
 
     @field_validator("dismiss")

@@ -1,25 +1,28 @@
-"""Whether Spark can read by a datetime pattern: told from its text, so that a bad one is found before a JVM is up."""
+"""The spelling of date patterns: letters of java.time, as far as they read a date. Read by `silver.judge.patterns`."""
 
 from __future__ import annotations
 
 import re
 
-_MOST = {
-    "G": 4, "y": 6, "D": 3, "M": 4, "L": 4, "d": 2, "a": 1, "h": 2, "K": 2, "k": 2, "H": 2, "m": 2, "s": 2, "S": 9,
-    "V": 2, "z": 4, "O": 4, "X": 5, "x": 5, "Z": 5,
+MEANINGS = {
+    "y": "year", "M": "month", "L": "month", "d": "day", "D": "day of the year", "H": "hour 0-23", "k": "hour 1-24",
+    "h": "hour 1-12", "K": "hour 0-11", "a": "AM or PM", "m": "minute", "s": "second", "S": "fraction of a second",
+    "X": "offset, or Z", "x": "offset", "Z": "offset", "O": "offset as GMT+1", "V": "name of a zone",
 }  # fmt: skip
-"""Letters Spark reads by, and how often each may be repeated."""
+"""The letters that read something."""
+_MOST = {"y": 6, "D": 3, "M": 4, "L": 4, "a": 1, "S": 9, "V": 2, "O": 4, "X": 5, "x": 5, "Z": 5}
 _ONLY = {"V": (2,), "O": (1, 4)}
 _RESERVED = "{}#"
-_PARTS = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|.", re.DOTALL)
+PARTS = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|.", re.DOTALL)
+"""A text between quotes, a letter and its repetitions, or a character."""
 
 
 def problem(pattern: str) -> str | None:
-    """What is wrong with a pattern, or None. Letters in single quotes are text; `[` and `]` make a part optional."""
+    """What is wrong with a pattern, or None."""
     if not pattern.strip():
         return "it is empty"
     depth = 0
-    for part in _PARTS.finditer(pattern):
+    for part in PARTS.finditer(pattern):
         text, letter = part.group(0), part.group(1)
         if letter:
             found = _letter_problem(letter, len(text))
@@ -32,12 +35,12 @@ def problem(pattern: str) -> str | None:
         depth += (text == "[") - (text == "]")
         if depth < 0:
             return "']' without '['"
-    return None
+    return "'[' is never closed" if depth else None
 
 
 def _letter_problem(letter: str, count: int) -> str | None:
-    if letter not in _MOST:
+    if letter not in MEANINGS:
         return f"letter {letter!r} does not read dates (text goes between single quotes)"
-    if count > _MOST[letter] or count not in _ONLY.get(letter, (count,)):
+    if count > _MOST.get(letter, 2) or count not in _ONLY.get(letter, (count,)):
         return f"{letter * count!r} has the wrong number of letters"
     return None

@@ -13,9 +13,14 @@ _DECIDES = (
 )  # fmt: skip
 
 
+_JUDGE = 1
+"""Raised whenever `silver.judge` comes to mean something else by the same text."""
+
+
 def rules_fingerprint(settings: Settings) -> str:
     """Equal fingerprints: the same records come out the same."""
     content: dict[str, object] = {
+        "judge": _JUDGE,
         "sources": {name: source.model_dump(include=set(_DECIDES)) for name, source in settings.sources.items()},
         "rules": settings.rules,
         "channels": settings.channels,

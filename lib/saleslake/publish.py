@@ -1,4 +1,4 @@
-"""publish: cleaned records to one silver table, the same for batch, stream, replay and full refresh.
+"""publish: judged records to one silver table, the same for batch, stream, replay and full refresh.
 
 clean → split off the rejected → greatest version per key → under the silver lock: look up what is stored
 for these keys, drop what does not win, stop if nothing is left, MERGE with the literal old and new dates.
@@ -92,36 +92,36 @@ def order_of(prefix: str = "") -> Column:
     return F.struct(*[F.col(f"{prefix}{name}") for name in ORDER])
 
 
-def publish(lake: Lake, entity: Entity, cleaned: DataFrame, current_files: DataFrame | None = None) -> Outcome:
-    """Bring a batch of cleaned records to silver and quarantine. Safe to repeat with the same or older records.
+def publish(lake: Lake, entity: Entity, judged: DataFrame, current_files: DataFrame | None = None) -> Outcome:
+    """Bring a batch of judged records to silver and quarantine. Safe to repeat with the same or older records.
 
-    `cleaned` is read several times, so it should be persisted.
+    `judged` is read several times, so it should be persisted.
 
     `current_files` (file, current_landed_at) names, for sources keyed by line, the files this batch touches
     and when their latest content landed: rows of former content are superseded as a whole.
     """
-    outcome = _counted(cleaned)
+    outcome = _counted(judged)
     if lake.settings.silver_writers == "conflict":
-        return _publish_at_once(lake, entity, cleaned, outcome, current_files)
+        return _publish_at_once(lake, entity, judged, outcome, current_files)
     # The turn is inside the lock, or a thread could wait for the lock with the turn in hand.
     with lake.lock("silver"), turn(lake, entity.table):
-        return _publish_counted(lake, entity, cleaned, outcome, current_files)
+        return _publish_counted(lake, entity, judged, outcome, current_files)
 
 
 def _publish_counted(
-    lake: Lake, entity: Entity, cleaned: DataFrame, outcome: Outcome, current_files: DataFrame | None
+    lake: Lake, entity: Entity, judged: DataFrame, outcome: Outcome, current_files: DataFrame | None
 ) -> Outcome:
     if outcome.quarantined:
-        insert_rejected(lake, entity, cleaned)
+        insert_rejected(lake, entity, judged)
         kill_points.reached("after_quarantine")
     if outcome.records > outcome.quarantined or current_files is not None:
-        _publish_valid(lake, entity.table, cleaned.where(F.size("reasons") == 0), outcome, current_files)
+        _publish_valid(lake, entity.table, judged.where(F.size("reasons") == 0), outcome, current_files)
         kill_points.reached("after_silver_write")
     return outcome
 
 
 def _publish_at_once(
-    lake: Lake, entity: Entity, cleaned: DataFrame, counted: Outcome, current_files: DataFrame | None
+    lake: Lake, entity: Entity, judged: DataFrame, counted: Outcome, current_files: DataFrame | None
 ) -> Outcome:
     """Without a lock: each attempt reads what is stored anew, and Delta lets only one of two that overlap commit.
 
@@ -137,7 +137,7 @@ def _publish_at_once(
         ),
     )
     try:
-        return retrying(lambda: _publish_counted(lake, entity, cleaned, copy.deepcopy(counted), current_files))
+        return retrying(lambda: _publish_counted(lake, entity, judged, copy.deepcopy(counted), current_files))
     except RetryError as e:
         raise SaleslakeError(
             f"{entity.table.full_name}: other writers were quicker {run.conflict_retries + 1} times in a row "
@@ -145,18 +145,18 @@ def _publish_at_once(
         ) from None
 
 
-def _counted(cleaned: DataFrame) -> Outcome:
+def _counted(judged: DataFrame) -> Outcome:
     """Counts of the batch, in one pass; this is also what fills the cache."""
     outcome = Outcome()
-    for row in cleaned.groupBy("reasons").count().collect():
+    for row in judged.groupBy("reasons").count().collect():
         outcome.count(row["reasons"], row["count"])
     return outcome
 
 
-def insert_rejected(lake: Lake, entity: Entity, cleaned: DataFrame) -> None:
+def insert_rejected(lake: Lake, entity: Entity, judged: DataFrame) -> None:
     """Append the rejected records that quarantine does not hold yet. The caller holds the silver lock, if writers lock."""
     table = quarantine.TABLE
-    rows = quarantine.rejected(cleaned, entity.name)
+    rows = quarantine.rejected(judged, entity.name)
     lake.create(table)
     if lake.settings.silver_writers == "conflict":
         # Reading all ids in the same transaction is what makes Delta see another's insert of one of them.
@@ -199,12 +199,12 @@ def replace(lake: Lake, entity: Entity, frames: list[DataFrame], line_files: lis
         lake.recreate(table)
         _replace_rejected(lake, entity, None)
         return Outcome()
-    cleaned = reduce(DataFrame.unionByName, frames)
+    judged = reduce(DataFrame.unionByName, frames)
     # Records that cannot be judged are found out here, while the table still is what it was.
-    outcome = _counted(cleaned)
+    outcome = _counted(judged)
     lake.recreate(table)
-    _replace_rejected(lake, entity, cleaned)
-    valid = cleaned.where(F.size("reasons") == 0)
+    _replace_rejected(lake, entity, judged)
+    valid = judged.where(F.size("reasons") == 0)
     if line_files:
         valid = _without_former_content(valid, reduce(DataFrame.unionByName, line_files))
     _publish_valid(lake, table, valid, outcome, None)
@@ -217,13 +217,13 @@ def _without_former_content(valid: DataFrame, current_files: DataFrame) -> DataF
     return joined.where(is_current).drop("current_landed_at")
 
 
-def _replace_rejected(lake: Lake, entity: Entity, cleaned: DataFrame | None) -> None:
+def _replace_rejected(lake: Lake, entity: Entity, judged: DataFrame | None) -> None:
     table = quarantine.TABLE
     lake.create(table)
-    if cleaned is None:
+    if judged is None:
         lake.delta(table).delete(F.col("entity") == entity.name)
         return
-    rows = quarantine.rejected(cleaned, entity.name).coalesce(1)
+    rows = quarantine.rejected(judged, entity.name).coalesce(1)
     lake.may_write()
     rows.write.format("delta").mode("overwrite").option("replaceWhere", f"entity = '{entity.name}'").save(
         lake.path(table)

@@ -21,26 +21,26 @@ from saleslake.table import Table
 _SMALLEST = "-9223372036854775808"
 
 
-def publish_few(lake: Lake, entity: Entity, cleaned: pa.Table) -> Outcome:
-    """Bring a batch of cleaned records to silver and quarantine. Safe to repeat with the same or older records.
+def publish_few(lake: Lake, entity: Entity, judged: pa.Table) -> Outcome:
+    """Bring a batch of judged records to silver and quarantine. Safe to repeat with the same or older records.
 
     Grain in: record. For sources that have row keys; lines of files, whose former content goes as a whole, are `publish`'s.
     """
-    outcome = _counted(cleaned)
-    is_bad = pc.greater(pc.list_value_length(cleaned.column("reasons")), 0)
+    outcome = _counted(judged)
+    is_bad = pc.greater(pc.list_value_length(judged.column("reasons")), 0)
     with lake.lock("silver"), turn(lake, entity.table):
         if outcome.quarantined:
-            _insert_rejected(lake, quarantine.rejected_rows(cleaned.filter(is_bad), entity.name))
+            _insert_rejected(lake, quarantine.rejected_rows(judged.filter(is_bad), entity.name))
             kill_points.reached("after_quarantine")
         if outcome.records > outcome.quarantined:
-            _publish_valid(lake, entity.table, cleaned.filter(pc.invert(is_bad)), outcome)
+            _publish_valid(lake, entity.table, judged.filter(pc.invert(is_bad)), outcome)
             kill_points.reached("after_silver_write")
     return outcome
 
 
-def _counted(cleaned: pa.Table) -> Outcome:
+def _counted(judged: pa.Table) -> Outcome:
     outcome = Outcome()
-    with Lake.duck(rows=cleaned) as connection:
+    with Lake.duck(rows=judged) as connection:
         counts = connection.execute("select reasons, count(*) from rows group by all").fetchall()
     for reasons, n in counts:
         outcome.count(reasons, n)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,10 +35,34 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def python_of_executors(tmp_path_factory: pytest.TempPathFactory, session_processes: Processes) -> Path:
+    """A Python with what docs/cloud.md says that executors need, in the versions of the lock file, and nothing of ours."""
+    folder = tmp_path_factory.mktemp("executors")
+    named = re.search(
+        r"of `requirements\.lock`, ([^:]*), in the driver's versions", (ROOT / "docs" / "cloud.md").read_text()
+    )
+    assert named is not None
+    wanted = [name.strip() for name in re.split(r",| and ", named[1])]
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    python = folder / "bin" / "python"
+    for command in (
+        (sys.executable, "-m", "venv", str(folder)),
+        (str(python), "-m", "pip", "install", "--quiet", *(f"{name}=={pinned[name]}" for name in wanted)),
+    ):
+        done = session_processes.run(*command)
+        assert done.returncode == 0, done.stderr
+    return python
+
+
 @pytest.fixture
-def submit(cluster: SparkCluster, package: Path, processes: Processes) -> Callable[..., Done]:
-    """Runs a job on the cluster."""
-    given = ("--master", cluster.url, "--py-files", str(package), "--conf", "spark.driver.host=127.0.0.1")
+def submit(
+    cluster: SparkCluster, package: Path, python_of_executors: Path, processes: Processes
+) -> Callable[..., Done]:
+    """Runs a job on the cluster, whose executors have an environment of their own."""
+    given = ["--master", cluster.url, "--py-files", str(package), "--conf", "spark.driver.host=127.0.0.1"]
+    given += ["--conf", f"spark.pyspark.python={python_of_executors}"]
+    given += ["--conf", f"spark.pyspark.driver.python={sys.executable}"]
     command = ("spark-submit", *given, "--executor-memory", "1g")
     return lambda job, *arguments: processes.run(*command, str(job), *arguments, SPARK_LOCAL_IP="127.0.0.1")
 
@@ -48,7 +74,10 @@ def test_the_jobs_give_the_same_tables_on_a_cluster(
     generate(120, 11, made, days=4, defects=0.1)
     (made / "orders.jsonl").rename(made / "orders.json")
     (made / "transactions.csv").rename(made / "sales.csv")
-    text = CONFIG.format(timeout=60).replace('format = "json"', 'format = "jsonl"')
+    # Few rows would be judged in the driver.
+    text = (
+        CONFIG.format(timeout=60).replace("[run]", "[run]\nfew_rows = 0").replace('format = "json"', 'format = "jsonl"')
+    )
     lake = make_lake(text)
     for job in ("land_files", "silver", "gold"):
         before = cluster.applications()

@@ -1,21 +1,19 @@
-"""An order that says that more of its lines or refunds are on another page is quarantined, by both ways of judging."""
+"""An order that says that more of its lines or refunds are on another page is quarantined."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from pyspark.sql import Row, SparkSession
 
 from saleslake.config import Settings
 from saleslake.config_source import LINES_INCOMPLETE, Source
 from saleslake.errors import ConfigError
 from saleslake.fingerprint import rules_fingerprint
-from tests.silver.test_ordinary_orders import both_ways, compare
-from tests.silver_support import Given, Record, clean
+from tests.silver_support import Given, Record, judge
 
 Make = Callable[[str], Settings]
 SOURCE = '[sources.s]\nentity = "orders"\nformat = "jsonl"\npath = "o.jsonl"\n'
@@ -43,9 +41,9 @@ def order(**fields: Any) -> str:
     return json.dumps({name: value for name, value in content.items() if value is not ...})
 
 
-def cleaned(spark: SparkSession, settings: Settings, records: list[Given]) -> list[Row]:
-    """The cleaned rows of the records, in their order; one row a record."""
-    rows = sorted(clean(spark, settings, records).collect(), key=lambda row: row["ordinal"])
+def judged(settings: Settings, records: Sequence[Given]) -> list[dict[str, Any]]:
+    """The judged rows of the records, in their order; one row a record."""
+    rows: list[dict[str, Any]] = judge(settings, records).to_pylist()
     assert len(rows) == len(records)
     return rows
 
@@ -67,8 +65,9 @@ MARKED = [
     (order(has_more=True).replace("has_more", "has_mor\\u0065"), "has_more = true"),
 ]
 """Records that have one readable line and say that there are more; and which mark they show."""
+NO_MARKS: list[Any] = [False, 0, "", " ", None, [], {}, "false"]
 SOUND = [
-    *[order(has_more=nothing) for nothing in (False, 0, "", " ", None, [], {}, "false")],
+    *[order(has_more=nothing) for nothing in NO_MARKS],
     order(
         has_more=..., next=None, pageInfo={"hasNextPage": False}, paging={}, links=None, _links={"next": {"href": None}}
     ),
@@ -88,85 +87,71 @@ OBJECTS = [
 """What may stand where the array of lines should."""
 
 
-def test_every_usual_mark_quarantines_the_order_and_is_named(spark: SparkSession, make_settings: Make) -> None:
-    rows = cleaned(spark, make_settings(SOURCE), [raw for raw, _ in MARKED])
+def test_every_usual_mark_quarantines_the_order_and_is_named(make_settings: Make) -> None:
+    rows = judged(make_settings(SOURCE), [raw for raw, _ in MARKED])
     for row, (raw, mark) in zip(rows, MARKED, strict=True):
         assert row["reasons"] == ["lines_incomplete"], raw
         assert row["details"] == [f"more lines or refunds are on another page: {mark}"], raw
 
 
-def test_an_order_that_says_there_is_no_more_is_kept_with_its_lines(spark: SparkSession, make_settings: Make) -> None:
-    for row in cleaned(spark, make_settings(SOURCE), SOUND):
+def test_an_order_that_says_there_is_no_more_is_kept_with_its_lines(make_settings: Make) -> None:
+    for row in judged(make_settings(SOURCE), SOUND):
         assert (row["reasons"], len(row["items"])) == ([], 1), row["raw"]
 
 
 @pytest.mark.parametrize("rules", ["", HEADER_ONLY], ids=["usual", "headers kept"])
-def test_the_quick_way_takes_no_order_that_may_be_incomplete(
-    rules: str, spark: SparkSession, make_settings: Make
-) -> None:
+def test_orders_that_may_be_incomplete_are_told_from_whole_ones_beside_them(rules: str, make_settings: Make) -> None:
     objects = [order(items=value) for value, _ in OBJECTS]
     raws = [*(raw for raw, _ in MARKED), *SOUND, *objects, order()]
-    quick, thorough = both_ways(spark, make_settings(SOURCE + rules), list(raws))
-    compare(quick, thorough)
-    ordinary = {row["ordinal"] for row in quick if row["is_ordinary"]}
-    assert len(raws) in ordinary
-    assert not ordinary & set(range(1, len(MARKED) + 1))
-    assert not ordinary & set(range(len(MARKED) + len(SOUND) + 1, len(raws)))
+    incomplete = [n for n, row in enumerate(judged(make_settings(SOURCE + rules), raws), 1) if row["reasons"]]
+    assert len(raws) not in incomplete
+    marked, sound = len(MARKED), len(MARKED) + len(SOUND)
+    assert incomplete == [*range(1, marked + 1), *range(sound + 1, len(raws))]
 
 
 @pytest.mark.parametrize("rules", ["", HEADER_ONLY], ids=["usual", "headers kept"])
-def test_an_object_in_place_of_the_lines_is_never_an_order_with_fewer(
-    rules: str, spark: SparkSession, make_settings: Make
-) -> None:
-    rows = cleaned(spark, make_settings(SOURCE + rules), [order(items=value) for value, _ in OBJECTS])
+def test_an_object_in_place_of_the_lines_is_never_an_order_with_fewer(rules: str, make_settings: Make) -> None:
+    rows = judged(make_settings(SOURCE + rules), [order(items=value) for value, _ in OBJECTS])
     for row, (value, detail) in zip(rows, OBJECTS, strict=True):
         assert "lines_incomplete" in row["reasons"], value
         assert detail in row["details"], row["details"]
-    (empty,) = cleaned(spark, make_settings(SOURCE + rules), [order(items={}, amount=0)])
+    (empty,) = judged(make_settings(SOURCE + rules), [order(items={}, amount=0)])
     assert "lines_incomplete" not in empty["reasons"]
 
 
-def test_an_object_in_a_csv_cell_is_none_either(spark: SparkSession, make_settings: Make) -> None:
+def test_an_object_in_a_csv_cell_is_none_either(make_settings: Make) -> None:
     cell = json.dumps({"edges": [NODE]}).replace('"', '""')
     header = "order_id,user_id,amount,currency,created_at,items"
-    (row,) = cleaned(spark, make_settings(CSV + HEADER_ONLY), [Record(f'o1,u1,10,EUR,2025-01-31,"{cell}"', header)])
+    (row,) = judged(make_settings(CSV + HEADER_ONLY), [Record(f'o1,u1,10,EUR,2025-01-31,"{cell}"', header)])
     assert row["reasons"] == ["lines_incomplete"]
     assert row["details"] == ["items: an object of edges, no array: map items to the array in it"]
 
 
-def test_edges_and_nodes_are_read_by_the_mapping_and_their_page_is_looked_at(
-    spark: SparkSession, make_settings: Make
-) -> None:
+def test_edges_and_nodes_are_read_by_the_mapping_and_their_page_is_looked_at(make_settings: Make) -> None:
     whole, cut = (order(items=..., lineItems={"edges": [NODE, NODE], **page}, amount=20) for page in (NO_MORE, MORE))
-    (kept, lost) = cleaned(spark, make_settings(GRAPHQL), [whole, cut])
-    assert (kept["reasons"], kept["warnings"], [line.sku for line in kept["items"]]) == ([], [], ["A", "A"])
+    (kept, lost, bare) = judged(make_settings(GRAPHQL), [whole, cut, order()])
+    assert (kept["reasons"], kept["warnings"], [line["sku"] for line in kept["items"]]) == ([], [], ["A", "A"])
     assert lost["details"] == ["more lines or refunds are on another page: lineItems.pageInfo.hasNextPage = true"]
-    quick, thorough = both_ways(spark, make_settings(GRAPHQL), [whole, cut, order()])
-    compare(quick, thorough)
+    assert bare["reasons"] == ["items_empty"]
 
 
-def test_a_list_object_with_data_is_read_by_the_mapping_and_its_has_more_is_looked_at(
-    spark: SparkSession, make_settings: Make
-) -> None:
+def test_a_list_object_with_data_is_read_by_the_mapping_and_its_has_more_is_looked_at(make_settings: Make) -> None:
     raws = [order(items=..., lines={"object": "list", "data": [LINE], "has_more": more}) for more in (False, True)]
-    (kept, lost) = cleaned(spark, make_settings(STRIPE), list(raws))
+    (kept, lost) = judged(make_settings(STRIPE), raws)
     assert (kept["reasons"], len(kept["items"])) == ([], 1)
     assert lost["details"] == ["more lines or refunds are on another page: lines.has_more = true"]
 
 
-def test_paths_of_ones_own_take_the_place_of_the_usual_ones(spark: SparkSession, make_settings: Make) -> None:
+def test_paths_of_ones_own_take_the_place_of_the_usual_ones(make_settings: Make) -> None:
     own = SOURCE + 'lines_incomplete_paths = ["lines.left", "cut"]\n'
     raws = [order(lines={"left": 2}), order(refunds={"cut": True}), order(has_more=True)]
-    assert [row["reasons"] for row in cleaned(spark, make_settings(own), list(raws))] == [
+    assert [row["reasons"] for row in judged(make_settings(own), raws)] == [
         ["lines_incomplete"],
         ["lines_incomplete"],
         [],
     ]
     off = SOURCE + "lines_incomplete_paths = []\n"
-    assert [row["reasons"] for row in cleaned(spark, make_settings(off), list(raws))] == [[], [], []]
-    quick, thorough = both_ways(spark, make_settings(own), list(raws))
-    compare(quick, thorough)
-    assert [row["is_ordinary"] for row in quick] == [False, False, True]
+    assert [row["reasons"] for row in judged(make_settings(off), raws)] == [[], [], []]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from saleslake.silver import quarantine, stock
 from tests.frames import expect, frame
-from tests.silver_support import LANDED_AT, Record, cleaned_row, cleaned_schema
+from tests.silver_support import LANDED_AT, Record, judged_row, judged_schema
 
 
 def test_only_rejected_records_are_kept_with_every_reason_and_their_text(spark: SparkSession) -> None:
@@ -17,15 +17,15 @@ def test_only_rejected_records_are_kept_with_every_reason_and_their_text(spark: 
     read = {"product_id": "A", "key": "A", "on_hand": 1, "counted_at": noon, "version_time": noon}
     two: dict[str, Any] = {"reasons": ["a", "b"], "details": ["a: 1", "b: missing"]}
     unread: dict[str, Any] = {"reasons": ["unreadable"], "details": ["record: json_invalid"]}
-    cleaned = [
-        cleaned_row(1, Record("A,1,x", header)) | read,
-        cleaned_row(2, Record("A,1,x", header)) | read | two,
-        cleaned_row(3, Record("A,1,x", header), warnings=["w"]) | read,
-        cleaned_row(4, "{") | unread,
+    judged = [
+        judged_row(1, Record("A,1,x", header)) | read,
+        judged_row(2, Record("A,1,x", header)) | read | two,
+        judged_row(3, Record("A,1,x", header), warnings=["w"]) | read,
+        judged_row(4, "{") | unread,
     ]
     lineage = ("f.txt", 2, "run-1"), ("f.txt", 4, "run-1")
     expect(
-        quarantine.rejected(frame(spark, cleaned_schema(stock.TABLE), cleaned), "stock"),
+        quarantine.rejected(frame(spark, judged_schema(stock.TABLE), judged), "stock"),
         quarantine.TABLE,
         [
             ("u#2", "stock", "s", "A", *two.values(), "A,1,x", header, "h2", noon, LANDED_AT, *lineage[0]),
@@ -35,6 +35,6 @@ def test_only_rejected_records_are_kept_with_every_reason_and_their_text(spark: 
 
 
 def test_of_sound_records_nothing_is_kept(spark: SparkSession) -> None:
-    sound = cleaned_row(1, "A,1,x", product_id="A", on_hand=1, counted_at=LANDED_AT, warnings=["rounded"])
-    cleaned = frame(spark, cleaned_schema(stock.TABLE), [sound])
-    expect(quarantine.rejected(cleaned, "stock"), quarantine.TABLE, [])
+    sound = judged_row(1, "A,1,x", product_id="A", on_hand=1, counted_at=LANDED_AT, warnings=["rounded"])
+    judged = frame(spark, judged_schema(stock.TABLE), [sound])
+    expect(quarantine.rejected(judged, "stock"), quarantine.TABLE, [])

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from saleslake.config import Settings
 from saleslake.silver.transactions import RULES, TABLE
-from tests.frames import expect, expect_columns
-from tests.silver_support import MESSAGES, SETTINGS, Case, Record, clean, cleaned_row, cleaned_schema, expect_judgements
+from tests.frames import expect_table
+from tests.silver_support import (
+    MESSAGES,
+    SETTINGS,
+    Case,
+    Example,
+    Record,
+    by_source,
+    expect_agreement,
+    expect_judgements,
+    expect_on_spark,
+    judge,
+    judged_schema,
+    rows_of,
+)
 
 SOURCES = """
 [sources.c]
@@ -60,7 +75,7 @@ CASES = [
     Case("short_fields", line(), "fewer fields than the header", HEADER + ",note"),
     case("key_missing", "key missing or unreadable", transaction_id=" "),
     case("sale_date_unreadable", "sale_date: '2025-02-30' cannot be read", sale_date="2025-02-30"),
-    case("sale_date_unreadable", "sale_date: '' cannot be read", sale_date=""),
+    case("sale_date_unreadable", "sale_date: missing", sale_date=""),
     case("currency_unreadable", "currency: '€' cannot be read", currency="€"),
     case("quantity_unreadable", "quantity: 'two' cannot be read", quantity="two"),
     case("quantity_unreadable", "quantity: missing", quantity=""),
@@ -86,131 +101,193 @@ CASES = [
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(setting: str, spark: SparkSession, tmp_path: Path) -> None:
-    expect_judgements(spark, tmp_path, "transactions", SOURCES, setting, CASES)
+def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(setting: str, tmp_path: Path) -> None:
+    expect_judgements(tmp_path, "transactions", SOURCES, setting, CASES)
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {each.rule for each in CASES} == {info.name for info in RULES}
+    assert {each.rule for each in CASES} == {rule.name for rule in RULES}
 
 
 Make = Callable[[str], Settings]
-CLEANED = cleaned_schema(TABLE)
+JUDGED = judged_schema(TABLE)
 
 
-def sold(spark: SparkSession, settings: Settings, *lines: str, header: str = HEADER) -> DataFrame:
-    return clean(spark, settings, [Record(each, header) for each in lines])
+def sold(settings: Settings, *lines: str, header: str = HEADER) -> pa.Table:
+    return judge(settings, [Record(each, header) for each in lines])
 
 
-def test_sales_become_these_rows_whether_sound_bare_or_rejected(spark: SparkSession, make_settings: Make) -> None:
-    settings = make_settings('[channels]\n"In Store" = "store"\n' + SOURCE + 'time_zone = "America/New_York"\n')
-    lines = [
-        line(transaction_id=" t1 ", sale_date="2025-01-31 21:00:00", sales_channel="in-STORE", total_price=" 10.00005"),
-        line(customer_id="", product_id="", total_price="", unit_price="", sales_channel=" "),
-        line(transaction_id="", sale_date="never", quantity="two", total_price="1e14", sales_channel="Fax"),
-        'open,"',
-    ]
-    full, bare, rejected, malformed = (cleaned_row(n, Record(each, HEADER)) for n, each in enumerate(lines, 1))
-    sound: dict[str, Any] = {
-        "transaction_key": "t1",
-        "transaction_id": "t1",
-        "key": "t1",
-        "customer_id": "c1",
-        "product_id": "p1",
-    }
-    sound |= {"quantity": 2, "unit_price": 5, "currency": "EUR"}
-    of_all = {"keyed_by_line": False, "version_time": None}
-    expect(
-        sold(spark, settings, *lines),
-        CLEANED,
-        [
-            full
-            | of_all
-            | sound
-            | {"sale_date": "2025-02-01 02:00:00", "date": "2025-02-01", "total_price": "10.0001", "channel": "store"}
-            | {"warnings": ["rounded"]},
-            bare
-            | of_all
-            | sound
-            | {"sale_date": "2025-01-31", "date": "2025-01-31", "unit_price": None, "channel": "unknown"}
-            | {"customer_id": None, "product_id": None, "warnings": ["customer_missing", "product_missing"]},
-            rejected
-            | of_all
-            | {"customer_id": "c1", "product_id": "p1", "unit_price": 5, "currency": "EUR", "channel": "Fax"}
-            | {"reasons": ["key_missing", "number_overflow", "quantity_unreadable", "sale_date_unreadable"]}
-            | {
-                "details": [
-                    "key missing or unreadable",
-                    "sale_date: 'never' cannot be read",
-                    "quantity: 'two' cannot be read",
-                    "a number that does not fit",
-                ]
-            },
-            malformed
-            | of_all
-            | {"channel": "unknown", "reasons": ["unreadable"], "details": ["record: csv_malformed"]},
-        ],
+SOUND_ROW: dict[str, Any] = {
+    "transaction_key": "t1",
+    "transaction_id": "t1",
+    "key": "t1",
+    "customer_id": "c1",
+    "product_id": "p1",
+    "quantity": 2,
+    "unit_price": 5,
+    "currency": "EUR",
+}
+IN_CSV: list[Example] = [
+    (
+        Record(
+            line(
+                transaction_id=" t1 ",
+                sale_date="2025-01-31 21:00:00",
+                sales_channel="in-STORE",
+                total_price=" 10.00005",
+            ),
+            HEADER,
+        ),
+        SOUND_ROW
+        | {"sale_date": "2025-02-01 02:00:00", "date": "2025-02-01", "total_price": "10.0001", "channel": "store"}
+        | {"warnings": ["rounded"]},
+    ),
+    (
+        Record(line(customer_id="", product_id="", total_price="", unit_price="", sales_channel=" "), HEADER),
+        SOUND_ROW
+        | {"sale_date": "2025-01-31", "date": "2025-01-31", "unit_price": None, "channel": "unknown"}
+        | {"customer_id": None, "product_id": None, "warnings": ["customer_missing", "product_missing"]},
+    ),
+    (
+        Record(
+            line(transaction_id="", sale_date="never", quantity="two", total_price="1e14", sales_channel="Fax"), HEADER
+        ),
+        {"customer_id": "c1", "product_id": "p1", "unit_price": 5, "currency": "EUR", "channel": "Fax"}
+        | {"reasons": ["key_missing", "number_overflow", "quantity_unreadable", "sale_date_unreadable"]}
+        | {
+            "details": [
+                "key missing or unreadable",
+                "sale_date: 'never' cannot be read",
+                "quantity: 'two' cannot be read",
+                "a number that does not fit",
+            ]
+        },
+    ),
+    (
+        Record('open,"', HEADER),
+        {"channel": "unknown", "reasons": ["unreadable"], "details": ["record: csv_malformed"]},
+    ),
+]
+ORDERED = {"version_time": "2025-02-01"}
+IN_JSON: list[Example] = [
+    (
+        json.dumps(SOUND | {"quantity": 2, "total_price": 10.5, "sales_channel": "IN STORE"}),
+        SOUND_ROW
+        | ORDERED
+        | {"sale_date": "2025-01-31", "date": "2025-01-31", "total_price": "10.5", "channel": "store"},
+    ),
+    (
+        json.dumps(SOUND | {"quantity": -2, "customer_id": None, "total_price": None, "unit_price": ""}),
+        SOUND_ROW
+        | ORDERED
+        | {"quantity": -2, "customer_id": None, "unit_price": None, "channel": "web"}
+        | {"sale_date": "2025-01-31", "date": "2025-01-31", "warnings": ["customer_missing", "return_line"]},
+    ),
+    (
+        json.dumps(SOUND | {"transaction_id": ["t1"], "quantity": {}, "currency": None, "updated_at": "later"}),
+        {"customer_id": "c1", "product_id": "p1", "sale_date": "2025-01-31", "date": "2025-01-31", "channel": "web"}
+        | {"total_price": 10, "unit_price": 5}
+        | {"reasons": ["currency_unreadable", "key_missing", "quantity_unreadable", "version_unreadable"]}
+        | {
+            "details": [
+                "key missing or unreadable",
+                "currency: missing",
+                "quantity: '{}' cannot be read",
+                "version column missing or unreadable",
+            ]
+        },
+    ),
+    ("[1]", {"channel": "unknown", "reasons": ["unreadable"], "details": ["record: json_invalid"]}),
+]
+GIVEN = {"c": IN_CSV, "j": IN_JSON}
+"""By source its records, each with what it becomes."""
+OF_GIVEN = """
+[channels]
+"In Store" = "store"
+[sources.c]
+entity = "transactions"
+format = "csv"
+path = "t.csv"
+time_zone = "America/New_York"
+[sources.j]
+entity = "transactions"
+format = "jsonl"
+path = "t.jsonl"
+version = "updated_at"
+"""
+
+
+@pytest.mark.parametrize("source", GIVEN)
+def test_sales_become_these_rows_whether_sound_bare_or_rejected(source: str, make_settings: Make) -> None:
+    records = [record for record, _ in GIVEN[source]]
+    expect_table(
+        judge(make_settings(OF_GIVEN), records, source), JUDGED, rows_of(GIVEN[source], source, keyed_by_line=False)
     )
 
 
+def test_on_spark_they_become_the_same_rows(spark: SparkSession, make_settings: Make) -> None:
+    records = {source: [record for record, _ in given] for source, given in GIVEN.items()}
+    rows = [row for source, given in GIVEN.items() for row in rows_of(given, source, keyed_by_line=False)]
+    expect_on_spark(spark, make_settings(OF_GIVEN), records, rows)
+
+
+def test_spark_and_memory_agree_on_every_case(spark: SparkSession, make_settings: Make) -> None:
+    records = by_source(CASES)
+    expect_agreement(spark, make_settings(SOURCES), records)
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
-def test_a_day_without_a_time_stays_that_day_in_every_zone(zone: str, spark: SparkSession, make_settings: Make) -> None:
-    built = sold(spark, make_settings(SOURCE + f'time_zone = "{zone}"\n'), line())
-    expect_columns(built, CLEANED, "ordinal date sale_date", [(1, "2025-01-31", "2025-01-31 00:00:00")])
+def test_a_day_without_a_time_stays_that_day_in_every_zone(zone: str, make_settings: Make) -> None:
+    built = sold(make_settings(SOURCE + f'time_zone = "{zone}"\n'), line())
+    expect_table(built, JUDGED, [("2025-01-31", "2025-01-31 00:00:00")], only="date sale_date")
 
 
-def test_keyed_by_line_equal_lines_are_separate_sales_with_or_without_an_id(
-    spark: SparkSession, make_settings: Make
-) -> None:
+def test_keyed_by_line_equal_lines_are_separate_sales_with_or_without_an_id(make_settings: Make) -> None:
     settings = make_settings(SOURCE + 'key = "line"\n')
-    expect_columns(
-        sold(spark, settings, line(), line(), line(transaction_id="")),
-        CLEANED,
-        "ordinal transaction_key transaction_id keyed_by_line key reasons",
+    expect_table(
+        sold(settings, line(), line(), line(transaction_id="")),
+        JUDGED,
         [
             (1, "f.txt#1", "t1", True, "f.txt#1", []),
             (2, "f.txt#2", "t1", True, "f.txt#2", []),
             (3, "f.txt#3", "f.txt#3", True, "f.txt#3", []),
         ],
+        only="ordinal transaction_key transaction_id keyed_by_line key reasons",
     )
 
 
-def test_an_unreadable_price_as_warning_counts_as_not_given(spark: SparkSession, make_settings: Make) -> None:
+def test_an_unreadable_price_as_warning_counts_as_not_given(make_settings: Make) -> None:
     settings = make_settings(SOURCE + '[rules.transactions]\nprice_unreadable = "warn"\n')
-    expect_columns(
-        sold(spark, settings, line(total_price="n/a")),
-        CLEANED,
-        "ordinal total_price unit_price reasons warnings",
+    expect_table(
+        sold(settings, line(total_price="n/a")),
+        JUDGED,
         [(1, None, 5, [], ["price_unreadable"])],
+        only="ordinal total_price unit_price reasons warnings",
     )
 
 
-def test_missing_prices_are_no_defect_and_a_missing_channel_is_unknown(
-    spark: SparkSession, make_settings: Make
-) -> None:
+def test_missing_prices_are_no_defect_and_a_missing_channel_is_unknown(make_settings: Make) -> None:
     header = "transaction_id,customer_id,product_id,sale_date,quantity,currency"
-    expect_columns(
-        sold(spark, make_settings(SOURCE), "t1,c1,p1,2025-01-31,2,EUR", header=header),
-        CLEANED,
-        "ordinal total_price unit_price channel reasons warnings",
+    expect_table(
+        sold(make_settings(SOURCE), "t1,c1,p1,2025-01-31,2,EUR", header=header),
+        JUDGED,
         [(1, None, None, "unknown", [], [])],
+        only="ordinal total_price unit_price channel reasons warnings",
     )
 
 
-def test_a_source_overrides_the_severities_of_its_entity(spark: SparkSession, make_settings: Make) -> None:
+def test_a_source_overrides_the_severities_of_its_entity(make_settings: Make) -> None:
     of_entity = '[rules.transactions]\ncustomer_missing = "error"\nproduct_missing = "error"\n'
     settings = make_settings(SOURCE + 'rules = { customer_missing = "warn" }\n' + of_entity)
-    expect_columns(
-        sold(spark, settings, line(customer_id="", product_id="")),
-        CLEANED,
-        "ordinal reasons details warnings",
+    expect_table(
+        sold(settings, line(customer_id="", product_id="")),
+        JUDGED,
         [(1, ["product_missing"], ["product_id: missing"], ["customer_missing"])],
+        only="ordinal reasons details warnings",
     )
 
 
 @pytest.mark.parametrize(("column", "moment"), [("updated_at", "2025-02-01"), ("sale_date", "2025-01-31")])
-def test_the_version_time_is_the_column_that_is_set(
-    column: str, moment: str, spark: SparkSession, make_settings: Make
-) -> None:
-    built = sold(spark, make_settings(SOURCE + f'version = "{column}"\n'), line())
-    expect_columns(built, CLEANED, "ordinal version_time", [(1, moment)])
+def test_the_version_time_is_the_column_that_is_set(column: str, moment: str, make_settings: Make) -> None:
+    built = sold(make_settings(SOURCE + f'version = "{column}"\n'), line())
+    expect_table(built, JUDGED, [(moment,)], only="version_time")

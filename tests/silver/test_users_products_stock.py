@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from saleslake.config import Settings
 from saleslake.silver import products, stock, users
-from tests.frames import expect, expect_columns
-from tests.silver_support import MESSAGES, SETTINGS, Case, Record, clean, cleaned_row, cleaned_schema, expect_judgements
+from tests.frames import expect_table
+from tests.silver_support import (
+    MESSAGES,
+    SETTINGS,
+    Case,
+    Example,
+    Record,
+    by_source,
+    expect_agreement,
+    expect_judgements,
+    expect_on_spark,
+    judge,
+    judged_schema,
+    rows_of,
+)
 
 USERS, PRODUCTS, STOCK = (
     "user_id,email,created_at,country,updated_at",
@@ -76,111 +90,223 @@ Make = Callable[[str], Settings]
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("entity", CASES)
-def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(
-    entity: str, setting: str, spark: SparkSession, tmp_path: Path
-) -> None:
-    expect_judgements(spark, tmp_path, entity, sources(entity, VERSIONS[entity]), setting, CASES[entity])
+def test_a_record_that_breaks_one_rule_is_judged_by_it_alone(entity: str, setting: str, tmp_path: Path) -> None:
+    expect_judgements(tmp_path, entity, sources(entity, VERSIONS[entity]), setting, CASES[entity])
 
 
 @pytest.mark.parametrize("entity", CASES)
 def test_every_rule_has_a_case(entity: str) -> None:
-    assert {case.rule for case in CASES[entity]} == {info.name for info in RULES[entity]}
+    assert {case.rule for case in CASES[entity]} == {rule.name for rule in RULES[entity]}
 
 
-def cleaned(spark: SparkSession, settings: Settings, header: str, *lines: str) -> DataFrame:
-    return clean(spark, settings, [Record(line, header) for line in lines])
+def in_csv(header: str, line: str, **fields: Any) -> Example:
+    return Record(line, header), fields
 
 
-def source(entity: str) -> str:
-    return f'[sources.s]\nentity = "{entity}"\nformat = "csv"\npath = "x"\n'
-
-
-def test_a_user_is_trimmed_and_may_lack_everything_but_the_key(spark: SparkSession, make_settings: Make) -> None:
-    lines = [" u1 , a@x.de ,2025-01-01T10:00:00+02:00, DE ,", "u2,, ,,", ",a@x.de,1/2/3,DE,", "u4,a@x.de"]
-    full, bare, rejected, short = (cleaned_row(n, Record(line, USERS)) for n, line in enumerate(lines, 1))
-    expect(
-        cleaned(spark, make_settings(source("users")), USERS, *lines),
-        cleaned_schema(users.TABLE),
-        [
-            full
-            | {"user_id": "u1", "key": "u1", "email": "a@x.de", "created_at": "2025-01-01 08:00:00", "country": "DE"},
-            bare | {"user_id": "u2", "key": "u2"},
-            rejected
-            | {"email": "a@x.de", "country": "DE", "reasons": ["created_at_unreadable", "key_missing"]}
-            | {"details": ["key missing or unreadable", "created_at: '1/2/3' cannot be read"]},
-            short | {"user_id": "u4", "key": "u4", "email": "a@x.de", "warnings": ["short_fields"]},
+DAY, EVENING, MORNING = "2025-01-31", "2025-01-31 18:00:00", "2025-01-01 08:00:00"
+JSON_INVALID = {"reasons": ["unreadable"], "details": ["record: json_invalid"]}
+GIVEN: dict[str, dict[str, list[Example]]] = {
+    "users": {
+        "c": [
+            in_csv(
+                USERS,
+                " u1 , a@x.de ,2025-01-01T10:00:00+02:00, DE ,",
+                user_id="u1",
+                key="u1",
+                email="a@x.de",
+                created_at=MORNING,
+                country="DE",
+            ),
+            in_csv(USERS, "u2,, ,,", user_id="u2", key="u2"),
+            in_csv(
+                USERS,
+                ",a@x.de,1/2/3,DE,",
+                email="a@x.de",
+                country="DE",
+                reasons=["created_at_unreadable", "key_missing"],
+                details=["key missing or unreadable", "created_at: '1/2/3' cannot be read"],
+            ),
+            in_csv(USERS, "u4,a@x.de", user_id="u4", key="u4", email="a@x.de", warnings=["short_fields"]),
         ],
-    )
-
-
-def test_a_product_keeps_its_name_byte_for_byte_and_its_price_half_up(spark: SparkSession, make_settings: Make) -> None:
-    lines = [
-        "A,  Anvil ,tools , ACME,9.99995,eur,2025-01-02",
-        "B,,,,,euro,2025-01-02",
-        "C,Cog,,,1e14,EUR,",
-        "D,Drill,,,-0.00005,,2025-01-02",
-        "E,Egg,,,0,,2025-01-02",
-    ]
-    full, bare, rejected, negative, gratis = (cleaned_row(n, Record(line, PRODUCTS)) for n, line in enumerate(lines, 1))
-    versioned = {"version_time": "2025-01-02"}
-    expect(
-        cleaned(spark, make_settings(source("products") + 'version = "updated_at"\n'), PRODUCTS, *lines),
-        cleaned_schema(products.TABLE),
-        [
-            full
-            | versioned
-            | {"sku": "A", "key": "A", "name": "  Anvil ", "category": "tools", "manufacturer": "ACME"}
-            | {"price": 10, "currency": "EUR", "warnings": ["rounded"]},
-            bare | versioned | {"sku": "B", "key": "B", "name": "", "warnings": ["price_missing"]},
-            rejected
-            | {"sku": "C", "key": "C", "name": "Cog", "currency": "EUR"}
-            | {"reasons": ["number_overflow", "version_unreadable"]}
-            | {"details": ["price: does not fit", "version column missing or unreadable"]},
-            negative
-            | versioned
-            | {"sku": "D", "key": "D", "name": "Drill", "price": "-0.0001", "warnings": ["negative_price", "rounded"]},
-            gratis | versioned | {"sku": "E", "key": "E", "name": "Egg", "price": 0},
+        "j": [
+            (
+                '{"user_id": 7, "email": " a@x.de ", "created_at": "2025-01-01T08:00:00Z", "country": "DE"}',
+                {"user_id": "7", "key": "7", "email": "a@x.de", "created_at": MORNING, "country": "DE"},
+            ),
+            (
+                '{"user_id": "u2", "created_at": "soon"}',
+                {"user_id": "u2", "key": "u2", "reasons": ["created_at_unreadable"]}
+                | {"details": ["created_at: 'soon' cannot be read"]},
+            ),
+            ('{"user_id": "u3"', JSON_INVALID),
         ],
-    )
-
-
-def test_the_version_of_a_stock_count_is_when_it_was_counted(spark: SparkSession, make_settings: Make) -> None:
-    lines = ["A,1.5,2025-01-31T18:00:00Z", "B,0.0005,2025-01-31", "C,,", "D,-1,2025-01-31", "E,0,2025-01-31"]
-    first, rounded, rejected, negative, none_left = (
-        cleaned_row(n, Record(line, STOCK)) for n, line in enumerate(lines, 1)
-    )
-    evening, day = "2025-01-31 18:00:00", "2025-01-31"
-    expect(
-        cleaned(spark, make_settings(source("stock")), STOCK, *lines),
-        cleaned_schema(stock.TABLE),
-        [
-            first | {"product_id": "A", "key": "A", "on_hand": "1.5", "counted_at": evening, "version_time": evening},
-            rounded
-            | {"product_id": "B", "key": "B", "on_hand": "0.001", "counted_at": day, "version_time": day}
-            | {"warnings": ["rounded"]},
-            rejected
-            | {"product_id": "C", "key": "C", "reasons": ["counted_at_unreadable", "quantity_unreadable"]}
-            | {"details": ["counted_at: '' cannot be read", "on_hand: missing"]},
-            negative
-            | {"product_id": "D", "key": "D", "on_hand": -1, "counted_at": day, "version_time": day}
-            | {"warnings": ["negative_stock"]},
-            none_left | {"product_id": "E", "key": "E", "on_hand": 0, "counted_at": day, "version_time": day},
+    },
+    "products": {
+        "c": [
+            in_csv(
+                PRODUCTS,
+                "A,  Anvil ,tools , ACME,9.99995,eur,2025-01-02",
+                version_time="2025-01-02",
+                sku="A",
+                key="A",
+                name="  Anvil ",
+                category="tools",
+                manufacturer="ACME",
+                price=10,
+                currency="EUR",
+                warnings=["rounded"],
+            ),
+            in_csv(
+                PRODUCTS,
+                "B,,,,,euro,2025-01-02",
+                version_time="2025-01-02",
+                sku="B",
+                key="B",
+                name="",
+                warnings=["price_missing"],
+            ),
+            in_csv(
+                PRODUCTS,
+                "C,Cog,,,1e14,EUR,",
+                sku="C",
+                key="C",
+                name="Cog",
+                currency="EUR",
+                reasons=["number_overflow", "version_unreadable"],
+                details=["price: does not fit", "version column missing or unreadable"],
+            ),
+            in_csv(
+                PRODUCTS,
+                "D,Drill,,,-0.00005,,2025-01-02",
+                version_time="2025-01-02",
+                sku="D",
+                key="D",
+                name="Drill",
+                price="-0.0001",
+                warnings=["negative_price", "rounded"],
+            ),
+            in_csv(
+                PRODUCTS,
+                "E,Egg,,,0,,2025-01-02",
+                version_time="2025-01-02",
+                sku="E",
+                key="E",
+                name="Egg",
+                price=0,
+            ),
         ],
-    )
+        "j": [
+            (
+                '{"sku": "A", "name": " Anvil", "price": 9.99, "currency": "EUR", "category": null}',
+                {"sku": "A", "key": "A", "name": " Anvil", "price": "9.99", "currency": "EUR"},
+            ),
+            ('{"sku": "B", "price": ""}', {"sku": "B", "key": "B", "warnings": ["price_missing"]}),
+            (
+                '{"sku": ["C"], "price": true, "currency": "EUR"}',
+                {"currency": "EUR", "reasons": ["key_missing", "price_unreadable"]}
+                | {"details": ["key missing or unreadable", "price: is no number"]},
+            ),
+            ("[]", JSON_INVALID),
+        ],
+    },
+    "stock": {
+        "c": [
+            in_csv(
+                STOCK,
+                "A,1.5,2025-01-31T18:00:00Z",
+                product_id="A",
+                key="A",
+                on_hand="1.5",
+                counted_at=EVENING,
+                version_time=EVENING,
+            ),
+            in_csv(
+                STOCK,
+                "B,0.0005,2025-01-31",
+                product_id="B",
+                key="B",
+                on_hand="0.001",
+                counted_at=DAY,
+                version_time=DAY,
+                warnings=["rounded"],
+            ),
+            in_csv(
+                STOCK,
+                "C,,",
+                product_id="C",
+                key="C",
+                reasons=["counted_at_unreadable", "quantity_unreadable"],
+                details=["counted_at: missing", "on_hand: missing"],
+            ),
+            in_csv(
+                STOCK,
+                "D,-1,2025-01-31",
+                product_id="D",
+                key="D",
+                on_hand=-1,
+                counted_at=DAY,
+                version_time=DAY,
+                warnings=["negative_stock"],
+            ),
+            in_csv(STOCK, "E,0,2025-01-31", product_id="E", key="E", on_hand=0, counted_at=DAY, version_time=DAY),
+        ],
+        "j": [
+            (
+                '{"product_id": "A", "on_hand": 1.0005, "counted_at": "2025-01-31T18:00:00Z"}',
+                {"product_id": "A", "key": "A", "on_hand": "1.001", "counted_at": EVENING, "version_time": EVENING}
+                | {"warnings": ["rounded"]},
+            ),
+            (
+                '{"product_id": "B", "on_hand": {"n": 1}, "counted_at": "2025-01-31"}',
+                {"product_id": "B", "key": "B", "counted_at": DAY, "version_time": DAY}
+                | {"reasons": ["quantity_unreadable"], "details": ["on_hand: '{\"n\":1}' cannot be read"]},
+            ),
+            ("7", JSON_INVALID),
+        ],
+    },
+}
+"""By entity and source the records, each with what it becomes: sound, bare and rejected ones."""
+ORDERED_BY = {"users": "", "products": "updated_at", "stock": ""}
+SCHEMAS = {"users": judged_schema(users.TABLE), "products": judged_schema(products.TABLE)} | {
+    "stock": judged_schema(stock.TABLE)
+}
 
 
-def test_defaults_fill_what_is_missing_and_never_hide_what_is_unreadable(
-    spark: SparkSession, make_settings: Make
+@pytest.mark.parametrize("source", ["c", "j"])
+@pytest.mark.parametrize("entity", GIVEN)
+def test_records_become_these_rows_trimmed_typed_and_rounded_half_up(
+    entity: str, source: str, make_settings: Make
 ) -> None:
-    settings = make_settings(source("products") + 'defaults = { currency = "EUR", price = "1.50" }\n')
-    expect_columns(
-        cleaned(spark, settings, "sku,price,currency", "A,,", "B,2,USD", "C,two,\t", "D"),
-        cleaned_schema(products.TABLE),
-        "sku price currency reasons",
+    given = GIVEN[entity][source]
+    settings = make_settings(sources(entity, ORDERED_BY[entity]))
+    expect_table(judge(settings, [record for record, _ in given], source), SCHEMAS[entity], rows_of(given, source))
+
+
+@pytest.mark.parametrize("entity", GIVEN)
+def test_on_spark_they_become_the_same_rows(entity: str, spark: SparkSession, make_settings: Make) -> None:
+    settings = make_settings(sources(entity, ORDERED_BY[entity]))
+    records = {source: [record for record, _ in given] for source, given in GIVEN[entity].items()}
+    rows = [row for source, given in GIVEN[entity].items() for row in rows_of(given, source)]
+    expect_on_spark(spark, settings, records, rows)
+
+
+@pytest.mark.parametrize("entity", CASES)
+def test_spark_and_memory_agree_on_every_case(entity: str, spark: SparkSession, make_settings: Make) -> None:
+    expect_agreement(spark, make_settings(sources(entity, VERSIONS[entity])), by_source(CASES[entity]))
+
+
+def test_defaults_fill_what_is_missing_and_never_hide_what_is_unreadable(make_settings: Make) -> None:
+    text = '[sources.s]\nentity = "products"\nformat = "csv"\npath = "x"\n'
+    settings = make_settings(text + 'defaults = { currency = "EUR", price = "1.50" }\n')
+    lines = ["A,,", "B,2,USD", "C,two,\t", "D"]
+    expect_table(
+        judge(settings, [Record(line, "sku,price,currency") for line in lines]),
+        SCHEMAS["products"],
         [
             ("A", "1.5", "EUR", []),
             ("B", 2, "USD", []),
             ("C", None, "EUR", ["price_unreadable"]),
             ("D", "1.5", "EUR", []),
         ],
+        only="sku price currency reasons",
     )

@@ -10,12 +10,10 @@ import lzma
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from saleslake.config import Source
 from saleslake.errors import SourceError
-from saleslake.silver.reading import csv_cells
+from saleslake.silver.judge.reading import splitter
 from saleslake.sources import files
 from saleslake.sources.files import check_header, check_text, header_names, split_lines
 from tests.shared_data import shared_folder
@@ -265,9 +263,10 @@ def test_a_header_that_cannot_be_read_is_refused_by_name(body: bytes, tmp_path: 
         header(tmp_path, body, user_id="id")
 
 
-def test_the_csv_spectrum_reads_as_its_json_says(spark: SparkSession) -> None:
+def test_the_csv_spectrum_reads_as_its_json_says() -> None:
     folder = shared_folder("data/corpora/csv_spectrum")
-    found, expected, rows = {}, {}, []
+    found: dict[str, list[dict[str, str]]] = {}
+    expected, cells_of = {}, splitter(",", '"')
     for path in sorted((folder / "csvs").glob("*.csv")):
         expected[path.stem] = json.loads((folder / "json" / f"{path.stem}.json").read_text())
         if b"\r" not in path.read_bytes():  # a checkout that turned CRLF into LF
@@ -275,10 +274,10 @@ def test_the_csv_spectrum_reads_as_its_json_says(spark: SparkSession) -> None:
         found[path.stem] = []
         records = [row for batch in split_lines(path, MULTILINE) for row in batch.to_pylist()]
         assert {row["defect"] for row in records} == {None}
-        rows += [(path.stem, row["ordinal"], row["raw"], row["header"]) for row in records]
-    frame = spark.createDataFrame(rows, "name string, n long, raw string, header string")
-    for row in sorted(frame.select("name", "n", "header", csv_cells(F.col("raw"), ",", '"').alias("cells")).collect()):
-        found[row["name"]].append(dict(zip(header_names(row["header"], CSV), row["cells"], strict=True)))
+        for row in records:
+            cells = cells_of(row["raw"])
+            assert cells is not None, row
+            found[path.stem].append(dict(zip(header_names(row["header"], CSV), cells, strict=True)))
     assert len(found) == 12
     # The corpus gives this one as a bare object, with another telephone number than its CSV.
     expected["location_coordinates"] = [expected["location_coordinates"] | {"Contact Phone Number": "2095257564"}]

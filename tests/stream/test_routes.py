@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
-from saleslake.stream.routes import routed
+from saleslake.silver.judge.moments import as_datetime
+from saleslake.stream.routes import Route, past_time, routed, routed_rows, router
 from tests.stream_support import CONFIG, order, transaction
 
 CSV = "T9,c,a,2024-05-03T09:00:00Z,2,7.50,Online,USD,2024-05-03T09:00:00Z"
@@ -19,10 +19,9 @@ HEADER = CONFIG.split('columns = ["')[1].split('"]')[0].replace('", "', ",")
 
 
 @pytest.fixture
-def route(spark: SparkSession, make_settings: Callable[[str], Settings]) -> Callable[..., Any]:
-    def one(line: str, header: str | None = None, config: str = CONFIG) -> Any:
-        frame = spark.createDataFrame([(line, header, None)], "raw string, header string, defect string")
-        return routed(frame, make_settings(config)).collect()[0]
+def route(make_settings: Callable[[str], Settings]) -> Callable[..., Route]:
+    def one(line: str, header: str | None = None, config: str = CONFIG) -> Route:
+        return router(make_settings(config))(line, header, None)
 
     return one
 
@@ -46,46 +45,81 @@ def route(spark: SparkSession, make_settings: Callable[[str], Settings]) -> Call
         ('["T9", 17]', "events_orders"),
     ],
 )
-def test_type_decides_else_the_key_else_the_form(route: Callable[..., Any], line: str, source: str) -> None:
+def test_type_decides_else_the_key_else_the_form(route: Callable[..., Route], line: str, source: str) -> None:
     found = route(line)
-    assert (found["source"], found["defect"]) == (source, None)
+    assert (found.source, found.defect) == (source, None)
 
 
-def test_an_unknown_type_is_a_defect_whatever_key_the_event_carries(route: Callable[..., Any]) -> None:
+def test_an_unknown_type_is_a_defect_whatever_key_the_event_carries(route: Callable[..., Route]) -> None:
     found = route(order("1", type="refund"))
-    assert (found["source"], found["defect"]) == ("events_orders", "event_type_unknown")
+    assert (found.source, found.defect) == ("events_orders", "event_type_unknown")
 
 
-def test_the_type_field_and_its_values_are_settings(route: Callable[..., Any]) -> None:
+def test_the_type_field_and_its_values_are_settings(route: Callable[..., Route]) -> None:
     config = CONFIG.replace('event_type = "order"', 'event_type = "Bestellung"') + '\n[stream]\ntype_field = "kind"\n'
     found = route(order("1", type=None, kind="bestellung"), config=config)
-    assert (found["source"], found["defect"]) == ("events_orders", None)
-    assert route(order("1", type="refund"), config=config)["defect"] is None
+    assert (found.source, found.defect) == ("events_orders", None)
+    assert route(order("1", type="refund"), config=config).defect is None
 
 
-def test_a_csv_line_without_a_header_gets_the_configured_one(route: Callable[..., Any]) -> None:
-    assert route(CSV)["header"] == HEADER
-    assert route(CSV, header="x,y")["header"] == "x,y"
-    assert route(order("1"))["header"] is None
+def test_a_csv_line_without_a_header_gets_the_configured_one(route: Callable[..., Route]) -> None:
+    assert route(CSV).header == HEADER
+    assert route(CSV, header="x,y").header == "x,y"
+    assert route(order("1")).header is None
 
 
 @pytest.mark.parametrize(
     ("line", "header", "moment"),
     [
-        (order("1", "2024-05-01T10:00:00+02:00"), None, datetime(2024, 5, 1, 8)),
-        (transaction("1", "2024-05-01T11:30:00Z"), None, datetime(2024, 5, 1, 11, 30)),
-        (CSV, None, datetime(2024, 5, 3, 9)),
-        ("2024-05-04T09:00:00Z,T9", " sale_date ,transaction_id", datetime(2024, 5, 4, 9)),
+        (order("1", "2024-05-01T10:00:00+02:00"), None, datetime(2024, 5, 1, 8, tzinfo=UTC)),
+        (transaction("1", "2024-05-01T11:30:00Z"), None, datetime(2024, 5, 1, 11, 30, tzinfo=UTC)),
+        (CSV, None, datetime(2024, 5, 3, 9, tzinfo=UTC)),
+        ("2024-05-04T09:00:00Z,T9", " sale_date ,transaction_id", datetime(2024, 5, 4, 9, tzinfo=UTC)),
         (order("1", "yesterday"), None, None),
         ("nonsense", None, None),
     ],
 )
 def test_event_time_is_when_it_was_sold(
-    route: Callable[..., Any], line: str, header: str | None, moment: datetime | None
+    route: Callable[..., Route], line: str, header: str | None, moment: datetime | None
 ) -> None:
-    assert route(line, header)["event_time"] == moment
+    at = route(line, header).event_time
+    assert (as_datetime(at) if at is not None else None) == moment
 
 
-def test_without_a_source_for_events_the_configuration_is_refused(route: Callable[..., Any]) -> None:
+def test_without_a_source_for_events_the_configuration_is_refused(route: Callable[..., Route]) -> None:
     with pytest.raises(ConfigError, match="format = 'events'"):
         route(order("1"), config='[sources.users]\nentity = "users"\nformat = "csv"\npath = "u.csv"\n')
+
+
+def test_an_event_is_past_until_an_hour_after_its_landing() -> None:
+    hour = 3_600_000_000
+    assert [past_time(at, 7) for at in (6, 7 + hour, 8 + hour, None)] == [6, 7 + hour, None, None]
+
+
+def test_spark_routes_as_memory_does_and_adds_what_is_past(
+    spark: SparkSession, make_settings: Callable[[str], Settings]
+) -> None:
+    lines = [
+        order("1"),
+        transaction("2", "9999-01-01"),
+        CSV,
+        order("3", type="refund"),
+        "nonsense",
+        '{"order_id": "cut',
+    ]
+    landed_at = datetime(2024, 6, 1, tzinfo=UTC)
+    given: DataFrame = spark.createDataFrame(
+        [("f", n, line, None, None, "events", landed_at) for n, line in enumerate(lines)],
+        "file string, ordinal long, raw string, header string, defect string, source string, landed_at timestamp",
+    )
+    settings = make_settings(CONFIG)
+    by_spark = routed(given, settings).orderBy("ordinal").toArrow()
+    assert by_spark.to_pylist() == routed_rows(given.orderBy("ordinal").toArrow(), settings).to_pylist()
+    assert [(row["source"], row["defect"], row["past_time"] is None) for row in by_spark.to_pylist()] == [
+        ("events_orders", None, False),
+        ("events_transactions", None, True),
+        ("events_transactions_csv", None, False),
+        ("events_orders", "event_type_unknown", False),
+        ("events_orders", None, True),
+        ("events_orders", None, True),
+    ]

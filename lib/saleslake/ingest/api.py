@@ -26,7 +26,7 @@ from saleslake.landing import Unit, iso, now
 from saleslake.silver import quarantine
 from saleslake.silver.known import Judged, Version, all_held, greatest, greatest_held, judge, units_to_land
 from saleslake.silver.registry import ENTITIES
-from saleslake.silver.step import JudgedRows, cleaned
+from saleslake.silver.step import JudgedRows
 from saleslake.sources.api_client import ApiClient, BrokenBody, Page
 
 Say = Callable[[str], None]
@@ -165,8 +165,7 @@ def decide(
             for unit in fetched:
                 stage.add(unit, batches(lake.landing, unit, lake.settings.sources[name]))
             stage.close()
-            frame = cleaned(lake, name, bronze.with_identity(stage.frame(lake)))
-            judged = judge(lake, entity, frame, stage.rows, stage.folder)
+            judged = judge(lake, name, stage)
             highest = greatest(lake, entity, judged, not_after) if not_after else None
             if asks_silver:
                 lake.create(entity.table)

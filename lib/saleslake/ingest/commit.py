@@ -17,7 +17,7 @@ from saleslake.ingest.records import batches, field_names
 from saleslake.ingest.report import Landed
 from saleslake.lake import Lake
 from saleslake.landing import Unit, now, remove_tree
-from saleslake.silver.reading import theirs
+from saleslake.silver.judge.reading import theirs
 from saleslake.silver.registry import ENTITIES
 
 

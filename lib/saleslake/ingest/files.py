@@ -17,7 +17,7 @@ from saleslake.ingest.records import split
 from saleslake.ingest.report import Landed
 from saleslake.lake import Lake
 from saleslake.landing import Unit, file_sha256, now, unit_name
-from saleslake.silver.reading import theirs
+from saleslake.silver.judge.reading import theirs
 from saleslake.silver.registry import ENTITIES
 from saleslake.sources.files import check_header, check_text, check_whole, has_records
 from saleslake.store import ObjectPath, Place

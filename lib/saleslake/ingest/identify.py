@@ -8,8 +8,8 @@ from typing import Any
 
 from saleslake.config import Source
 from saleslake.silver.contract import Entity
-from saleslake.silver.reading import theirs
-from saleslake.values import WHITESPACE
+from saleslake.silver.judge.reading import theirs
+from saleslake.silver.judge.texts import WHITESPACE
 
 
 def identifier(source: Source, entity: Entity) -> Callable[[str], str | None]:

@@ -1,18 +1,24 @@
-"""What every silver entity has in common: lineage columns, the rules of reading, and the shape of a cleaned frame."""
+"""What every silver entity has in common: lineage columns, and the shape of a judged frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from saleslake.config import Settings, Severity, Source
-from saleslake.rules import Rule, RuleInfo, apply_rules, with_severities
-from saleslake.silver.reading import EMPTY, FRAMED, Fields
+from saleslake.silver import quarantine
+from saleslake.silver.judge.reading import Fields, Read
+from saleslake.silver.judge.rules import Rule
 from saleslake.table import LONG, NAMES, STRING, TIMESTAMP, Column, Table
+
+LINEAGE = ("record_id", "source", "file", "ordinal", "landed_at", "run_id", "content_hash")
+"""Columns of bronze that travel with every record."""
 
 LINEAGE_COLUMNS = (
     Column("warnings", NAMES, "names of the rules broken with severity warn, sorted", nullable=False),
@@ -32,62 +38,48 @@ ORDER = ("version_time", "landed_at", "file", "ordinal")
 CDF = {"delta.enableChangeDataFeed": "true"}
 
 QUARANTINE_COLUMNS = ("key", "raw", "header", "reasons", "details")
-"""What a cleaned frame has beside the table's own columns."""
+"""What a judged frame has beside the table's own columns; as quarantine has them."""
 
 
-@dataclass(frozen=True)
-class Quick:
-    """A quicker way to clean the records that are certainly ordinary; what it makes of them is what `clean` makes.
-
-    `judge`: (bronze records, source, settings) -> a cleaned frame with `defect` and `is_ordinary`.
-    """
-
-    applies: Callable[[Source], bool]
-    judge: Callable[[DataFrame, Source, Settings], DataFrame]
+Typing = Callable[[Read, str, int], Any]
+"""(a record as read, its file, its ordinal) -> a `Record` with an attribute for each column of the table that is not lineage."""
 
 
 @dataclass(frozen=True)
 class Entity:
     """One silver table and how records become its rows.
 
-    `clean`: (records as read, source, settings) -> the table's columns plus QUARANTINE_COLUMNS, grain unchanged.
-    `required`: our names of the columns a CSV file must have, the key first.
+    `typing`: (source, settings) -> how its records are typed. `required`: our names of the columns a CSV file must have, the
+    key first. `version_columns`: those that `version` of a source may name.
     """
 
     table: Table
     fields: Fields
     required: tuple[str, ...]
-    rules: tuple[RuleInfo, ...]
-    clean: Callable[[DataFrame, Source, Settings], DataFrame]
+    rules: tuple[Rule, ...]
+    typing: Callable[[Source, Settings], Typing]
     version_columns: tuple[str, ...] = ()
-    """Columns that `version` of a source may name."""
-    quick: Quick | None = None
 
     @property
     def name(self) -> str:
         return self.table.name
 
+    @cached_property
+    def judged(self) -> T.StructType:
+        """Columns of a judged frame: the table's and QUARANTINE_COLUMNS, all of which may be NULL in a rejected record."""
+        rejected = [quarantine.TABLE.schema[name] for name in QUARANTINE_COLUMNS]
+        return T.StructType([T.StructField(column.name, column.dataType) for column in (*self.table.schema, *rejected)])
 
-READING_RULES = (
-    RuleInfo(
-        "unreadable",
-        "error",
-        True,
-        "the record is no JSON object, or its CSV quoting is broken, or its bytes are no text",
-    ),
-    RuleInfo(
-        EMPTY, "error", True, "a message without a value, as Kafka says that a key was deleted; key: the message's"
-    ),
-    RuleInfo(
-        FRAMED,
-        "error",
-        True,
-        "a message framed by a schema registry: no JSON in it, or stream.kafka.framing does not say that there is",
-    ),
-    RuleInfo("extra_fields", "error", False, "the CSV line has more fields than its header"),
-    RuleInfo("short_fields", "warn", False, "the CSV line has fewer fields than its header"),
-    RuleInfo("key_missing", "error", True, "no readable key"),
-)
+    @cached_property
+    def judged_arrow(self) -> pa.Schema:
+        """The same as Arrow has it."""
+        return to_arrow_schema(self.judged, timezone="UTC")
+
+    @cached_property
+    def own_columns(self) -> tuple[Column, ...]:
+        """The table's columns that come from a record's text."""
+        lineage = {column.name for column in LINEAGE_COLUMNS}
+        return tuple(column for column in self.table.columns if column.name not in lineage)
 
 
 def severities(entity: str, source: Source, settings: Settings) -> dict[str, Severity]:
@@ -95,68 +87,12 @@ def severities(entity: str, source: Source, settings: Settings) -> dict[str, Sev
     return {**settings.rules.get(entity, {}), **source.rules}
 
 
-def reading_rules(key: SparkColumn) -> list[Rule]:
-    """The rules every entity has; conditions over the columns of `read_records`."""
-    readable = F.col("unreadable").isNull()
-    what = F.substring_index("unreadable", ":", 1)
-    told = F.concat(F.lit("record: "), F.col("unreadable"))
-    framed = F.lit(
-        "record: framed by a schema registry; stream.kafka.framing = 'schema_registry_json' reads JSON in it"
-    )
-    return [
-        Rule("unreadable", ~readable & ~what.isin(EMPTY, FRAMED), told, fixed=True),
-        Rule(EMPTY, what == EMPTY, F.lit("record: a message without a value"), fixed=True),
-        Rule(FRAMED, what == FRAMED, framed, fixed=True),
-        Rule("extra_fields", F.col("extra_fields"), F.lit("more fields than the header")),
-        Rule("short_fields", F.col("short_fields"), F.lit("fewer fields than the header"), "warn"),
-        Rule("key_missing", readable & key.isNull(), F.lit("key missing or unreadable"), fixed=True),
-    ]
-
-
-def judged(
-    frame: DataFrame, key: SparkColumn, rules: Sequence[Rule], table: Table, severity: dict[str, Severity]
-) -> DataFrame:
-    """Apply the reading rules and the entity's own, and end in the contract's columns. Grain unchanged.
-
-    `key` is the text that quarantine shows. Where the record cannot be read only `unreadable` is named:
-    everything else about it follows from that.
-    """
-    readable = F.col("unreadable").isNull()
-    own = [Rule(r.name, readable & r.condition, r.message, r.severity, r.fixed) for r in rules]
-    own_key = F.when(F.col("unreadable").startswith(f"{EMPTY}: "), F.substring("unreadable", len(EMPTY) + 3, 2**31 - 1))
-    marked = apply_rules(
-        frame.withColumn("key", F.coalesce(own_key, key)), with_severities([*reading_rules(key), *own], severity)
-    )
-    kept = [F.col(name) for name in QUARANTINE_COLUMNS]
-    return marked.select(*table.select(), *kept)
-
-
-def line_key() -> SparkColumn:
-    """Key of a record whose source has none: where it stands."""
-    return F.concat_ws("#", "file", F.col("ordinal").cast("string"))
-
-
-def unreadable(column: str, text: str, *, optional: bool = False) -> Rule:
-    """`<column>_unreadable`: nothing was read from the column `text`; `optional`: only where something stands there."""
-    broken = F.col(column).isNull()
-    if optional:
-        broken = broken & F.col(text).isNotNull()
-    return Rule(f"{column}_unreadable", broken, unreadable_text(column, F.col(text)), fixed=True)
-
-
-def configured_version(source: Source) -> SparkColumn:
-    """Version time of a source that has none unless `version` names its column."""
-    return F.col(source.version) if source.version else F.lit(None).cast("timestamp")
-
-
-def version_unreadable(source: Source) -> Rule:
-    """Where `version` names a column, a record without it could not be ordered."""
-    broken = F.lit(bool(source.version)) & F.col("version_time").isNull()
-    return Rule("version_unreadable", broken, F.lit("version column missing or unreadable"), fixed=True)
-
-
-def unreadable_text(what: str, text: SparkColumn) -> SparkColumn:
-    """A message like `quantity: 'abc' cannot be read`."""
-    return F.concat(
-        F.lit(f"{what}: "), F.coalesce(F.concat(F.lit("'"), text, F.lit("' cannot be read")), F.lit("missing"))
-    )
+VERSION_UNREADABLE = Rule(
+    "version_unreadable",
+    "error",
+    "the source's version column is unreadable: the version could not be ordered",
+    lambda r: r.version_is_due and r.version_time is None,
+    "version column missing or unreadable",
+    fixed=True,
+)
+"""Where `version` names a column, a record without it could not be ordered."""

@@ -1,19 +1,17 @@
 """Which records of an API window are already there, and so need not land again.
 
-Asked in DuckDB of the stored tables: what the records of a window mean, Spark judges once, in one job (`Judged`); which of
-them are news is then a matter of a few joins, for which Spark would plan job after job.
+Asked in DuckDB of the stored tables: the records of a window are judged once (`Judged`); which of them are news is then a
+matter of a few joins, for which Spark would plan job after job.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from saleslake import bronze, few
@@ -21,6 +19,8 @@ from saleslake.lake import Lake
 from saleslake.landing import from_micros
 from saleslake.silver import quarantine
 from saleslake.silver.contract import ORDER, Entity
+from saleslake.silver.judge.batches import judged, judged_rows
+from saleslake.silver.registry import ENTITIES
 
 Version = tuple[datetime, str]
 """(version time, key)."""
@@ -32,7 +32,7 @@ _TIMES = ("version_time", "landed_at")
 
 @dataclass(frozen=True)
 class Judged:
-    """The records of a fetched window, judged. `rows`: as a cleaned frame has them, where they are few.
+    """The records of a fetched window, judged. `rows`: as the judge gives them, where they are few.
 
     `narrow`: keys, unit, content_hash, ORDER (times in µs), valid.
     """
@@ -41,19 +41,21 @@ class Judged:
     rows: pa.Table | None = None
 
 
-def judge(lake: Lake, entity: Entity, cleaned: DataFrame, records: int, folder: Path) -> Judged:
-    """Have Spark judge the records of all pages of a window, about so many, in one job. `folder`: for what is not few."""
-    if few.applies(lake, records):
-        rows = cleaned.toArrow()
+def judge(lake: Lake, source: str, stage: bronze.Staging) -> Judged:
+    """Judge the staged records of all pages of a window: here where they are few, else in one job of Spark's."""
+    entity = ENTITIES[lake.settings.sources[source].entity]
+    if few.applies(lake, stage.rows):
+        rows = judged_rows(bronze.identified(stage.table()), source, lake.settings)
         columns = {name: rows.column(name) for name in (*entity.table.keys, "content_hash", *ORDER)}
         columns |= {name: columns[name].cast(pa.int64()) for name in _TIMES}
         valid = pc.equal(pc.list_value_length(rows.column("reasons")), 0)
         return Judged(pa.table(columns | {"unit": rows.column("file"), "valid": valid}), rows)
     times = {name: F.unix_micros(name).alias(name) for name in _TIMES}
     columns_ = [times.get(name, F.col(name)) for name in dict.fromkeys((*entity.table.keys, "content_hash", *ORDER))]
-    narrow = cleaned.select(*columns_, F.col("file").alias("unit"), (F.size("reasons") == 0).alias("valid"))
-    narrow.write.parquet(f"{folder}/judged")
-    return Judged(pyarrow.dataset.dataset(f"{folder}/judged", format="parquet"))
+    frame = judged(bronze.with_identity(stage.frame(lake)), source, lake.settings)
+    narrow = frame.select(*columns_, F.col("file").alias("unit"), (F.size("reasons") == 0).alias("valid"))
+    narrow.write.parquet(f"{stage.folder}/judged")
+    return Judged(pyarrow.dataset.dataset(f"{stage.folder}/judged", format="parquet"))
 
 
 def greatest(lake: Lake, entity: Entity, judged: Judged, not_after: datetime) -> Version | None:

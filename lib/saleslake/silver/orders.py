@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from collections.abc import Callable
+from typing import Any
+
 from pyspark.sql import types as T
 
-from saleslake import values
 from saleslake.config import Settings, Source
-from saleslake.rules import Rule, RuleInfo
 from saleslake.silver import elsewhere
-from saleslake.silver.contract import (
-    CDF,
-    LINEAGE_COLUMNS,
-    READING_RULES,
-    Entity,
-    judged,
-    severities,
-    unreadable,
-    unreadable_text,
-)
-from saleslake.silver.reading import LINEAGE, Fields
-from saleslake.table import DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, TOTAL, Column, Table
+from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, Entity, Typing, severities
+from saleslake.silver.judge import moments, numbers, texts
+from saleslake.silver.judge.numbers import LIMIT, READABLE, Problem, half_up, of_scale, scaled
+from saleslake.silver.judge.reading import Fields, Read, getter, paths
+from saleslake.silver.judge.rules import READING, Record, Rule, cannot_be_read
+from saleslake.silver.judge.texts import WHITESPACE
+from saleslake.table import DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
 
 LINE = T.StructType(
     [
@@ -61,201 +54,266 @@ TABLE = Table(
     },
     properties=CDF,
 )
+FIELDS = Fields(
+    texts=("order_id", "user_id", "currency", "created_at", "updated_at", "order_source", "promo"),
+    numbers=("amount",),
+    line_texts=("sku",),
+    line_numbers=("quantity", "price"),
+)
+_M, _Q = MONEY.scale, QUANTITY.scale
+_TO_MONEY = 10**_Q
+"""From units of quantity × price to those of money."""
+_TOO_LARGE = LIMIT * _TO_MONEY - _TO_MONEY // 2
+"""A product that rounds to more digits than MONEY has."""
+
+Line = tuple[int, str, int, int | None]
+"""line_number, sku, quantity, unit_price; the numbers in units of their types."""
+
+
+class Order(Record):
+    """An order, typed. Moments: µs since 1970; numbers: units of their column's type; date: days since 1970."""
+
+    __slots__ = (
+        "amount", "amount_problem", "channel", "created_at", "created_text", "currency", "currency_text", "date",
+        "has_lines", "has_return", "has_zero_price", "items", "keeps_other_lines", "line_problems", "more_lines",
+        "order_id", "order_source", "overflows", "promo", "rounded", "tolerance", "total", "unreadable_prices",
+        "updated_at", "updated_text", "user_id",
+    )  # fmt: skip
+    amount: int | None
+    amount_problem: Problem | None
+    channel: str
+    created_at: int | None
+    created_text: object
+    currency: str | None
+    currency_text: object
+    date: int | None
+    has_lines: bool
+    has_return: bool
+    has_zero_price: bool
+    keeps_other_lines: bool
+    more_lines: str | None
+    order_id: str | None
+    order_source: str | None
+    promo: str | None
+    rounded: bool
+    updated_at: int | None
+    updated_text: object
+    user_id: str | None
+    items: list[Line]
+    """The lines that can be kept; has_return, has_zero_price: whether one of them is such."""
+    line_problems: list[str]
+    """Of lines that are none: `line 2: has no sku`."""
+    overflows: list[int]
+    """Numbers of lines with a number that does not fit."""
+    unreadable_prices: list[int]
+    total: int
+    """Σ quantity × price of `items`, in units of both."""
+    tolerance: int
+    """`run.amount_tolerance`, in the same."""
+
+    @property
+    def sold_at(self) -> int | None:
+        return self.created_at
+
+    @property
+    def units(self) -> int:
+        """Σ quantity, in units of QUANTITY."""
+        return sum(quantity for _, _, quantity, _ in self.items)
+
+    @property
+    def net(self) -> int:
+        """Σ quantity × price, each line rounded to MONEY, in units of it."""
+        return sum(half_up(quantity * (price or 0), _TO_MONEY) for _, _, quantity, price in self.items)
+
+
+def typing(source: Source, settings: Settings) -> Typing:
+    """How the orders of a source are typed."""
+    moment = moments.reader(source.date_formats, source.time_zone)
+    channel = texts.channels(settings.channels)
+    read_lines = _lines_reader(source)
+    more_lines = elsewhere.finder(source)
+    keeps_other_lines = severities("orders", source, settings).get("line_invalid") == "warn"
+    tolerance = (scaled(str(settings.run.amount_tolerance), _M)[0] or 0) * _TO_MONEY
+    version = source.version
+
+    def typed(read: Read, file: str, ordinal: int) -> Order:
+        order_id, user_id, currency, created, updated, order_source, promo, amount, items = read.values
+        order = Order(read, texts.identifier(order_id))
+        order.order_id = order.key
+        order.user_id = texts.identifier(user_id)
+        order.currency, order.currency_text = texts.currency(currency), currency
+        order.created_at = created_at = moment(created)
+        order.updated_at = updated_at = None if updated is None else moment(updated)
+        order.created_text, order.updated_text = created, updated
+        order.order_source = texts.trimmed(order_source)
+        order.channel = channel(order_source)
+        order.promo = texts.text_of(promo)
+        order.amount, problem = scaled(amount, _M)
+        order.amount_problem, order.rounded = problem, problem == "rounded"
+        order.date = None if created_at is None else created_at // moments.DAY
+        order.version_time = getattr(order, version) if version else created_at if updated_at is None else updated_at
+        order.keeps_other_lines, order.tolerance = keeps_other_lines, tolerance
+        order.more_lines = more_lines(read.whole, items)
+        read_lines(order, items)
+        return order
+
+    return typed
+
+
+def _lines_reader(source: Source) -> Callable[[Order, Any], None]:
+    """Fills what an order says of its lines, from what stands in their place."""
+    take = getter(paths(source, FIELDS.of_line, "items."))
+    quantities, prices = of_scale[_Q], of_scale[_M]
+
+    def read(order: Order, items: Any) -> None:
+        kept: list[Line] = []
+        order.items, order.line_problems, order.overflows, order.unreadable_prices = kept, [], [], []
+        order.has_lines = type(items) is list and bool(items)
+        number = total = 0
+        has_return = has_zero_price = False
+        for item in items if order.has_lines else ():
+            number += 1
+            if type(item) is not dict:
+                order.line_problems.append(f"line {number}: is no object")
+                continue
+            sku, quantity_value, price_value = take(item)
+            if type(sku) is not str or not (sku := sku.strip(WHITESPACE)):
+                sku = texts.identifier(sku)
+            # A third of the time goes into lines: a look into what was read before, where `scaled` would come to that.
+            quantity, quantity_problem = (
+                quantities[quantity_value] if type(quantity_value) in READABLE else scaled(quantity_value, _Q)
+            )
+            price, price_problem = prices[price_value] if type(price_value) in READABLE else scaled(price_value, _M)
+            product = 0 if quantity is None or price is None else quantity * price
+            overflows = not -_TOO_LARGE < product < _TOO_LARGE
+            if quantity_problem is not None or price_problem is not None:
+                order.rounded = order.rounded or "rounded" in (quantity_problem, price_problem)
+                overflows = overflows or "overflow" in (quantity_problem, price_problem)
+                if price_problem == "unreadable":
+                    order.unreadable_prices.append(number)
+            if overflows:
+                order.overflows.append(number)
+            if sku is None:
+                order.line_problems.append(f"line {number}: has no sku")
+            elif quantity is None:
+                if quantity_problem != "overflow":
+                    order.line_problems.append(f"line {number}: {cannot_be_read('quantity', quantity_value)}")
+            elif not overflows:
+                kept.append((number, sku, quantity, price))
+                total += product
+                if quantity <= 0 or (price is not None and price <= 0):
+                    has_return = has_return or quantity <= 0 or (price is not None and price < 0)
+                    has_zero_price = has_zero_price or price == 0
+        order.total, order.has_return, order.has_zero_price = total, has_return, has_zero_price
+
+    return read
+
+
+def _overflow(order: Order) -> str:
+    """`amount: does not fit; line 2: a number that does not fit`."""
+    header = ["amount: does not fit"] if order.amount_problem == "overflow" else []
+    return "; ".join([*header, *(f"line {number}: a number that does not fit" for number in order.overflows)])
+
 
 RULES = (
-    *READING_RULES,
-    RuleInfo(
+    *READING,
+    Rule(
         "created_at_unreadable",
         "error",
-        True,
         "created_at missing or in none of the date formats, or in two that disagree",
+        lambda o: o.created_at is None,
+        lambda o: cannot_be_read("created_at", o.created_text),
+        fixed=True,
     ),
-    RuleInfo(
-        "updated_at_unreadable", "error", True, "updated_at given and unreadable: the version could not be ordered"
+    Rule(
+        "updated_at_unreadable",
+        "error",
+        "updated_at given and unreadable: the version could not be ordered",
+        lambda o: o.updated_at is None and not texts.is_blank(o.updated_text),
+        lambda o: cannot_be_read("updated_at", o.updated_text),
+        fixed=True,
     ),
-    RuleInfo("currency_unreadable", "error", True, "no three-letter currency, and no default for the source"),
-    RuleInfo("number_overflow", "error", True, "an amount, price or quantity does not fit its DECIMAL"),
-    RuleInfo(
+    Rule(
+        "currency_unreadable",
+        "error",
+        "no three-letter currency, and no default for the source",
+        lambda o: o.currency is None,
+        lambda o: cannot_be_read("currency", o.currency_text),
+        fixed=True,
+    ),
+    Rule(
+        "number_overflow",
+        "error",
+        "an amount, price or quantity does not fit its DECIMAL",
+        lambda o: o.overflows or o.amount_problem == "overflow",
+        _overflow,
+        fixed=True,
+    ),
+    Rule(
         "line_invalid",
         "error",
-        False,
         "a line is no object, or has no sku or no readable quantity; warn keeps the other lines",
+        lambda o: o.line_problems,
+        lambda o: "; ".join(o.line_problems),
     ),
-    RuleInfo("price_unreadable", "error", False, "a line's price is given and no number; warn treats it as not given"),
-    RuleInfo("items_empty", "error", False, "no lines; warn keeps the header"),
+    Rule(
+        "price_unreadable",
+        "error",
+        "a line's price is given and no number; warn treats it as not given",
+        lambda o: o.unreadable_prices,
+        lambda o: "; ".join(f"line {number}: has a price that is no number" for number in o.unreadable_prices),
+    ),
+    Rule(
+        "items_empty",
+        "error",
+        "no lines; warn keeps the header",
+        lambda o: not o.has_lines or (o.keeps_other_lines and o.line_problems and not o.items),
+        "items: missing, empty or no array",
+    ),
     elsewhere.RULE,
-    RuleInfo("user_missing", "warn", False, "no user_id"),
-    RuleInfo("amount_missing", "warn", False, "amount missing or no number"),
-    RuleInfo(
-        "amount_mismatch", "warn", False, "amount differs from the sum of quantity × price by more than the tolerance"
+    Rule("user_missing", "warn", "no user_id", lambda o: o.user_id is None, "user_id: missing"),
+    Rule(
+        "amount_missing",
+        "warn",
+        "amount missing or no number",
+        lambda o: o.amount is None and o.amount_problem != "overflow",
+        "amount: missing or no number",
     ),
-    RuleInfo("return_line", "warn", False, "a line with quantity <= 0 or price < 0"),
-    RuleInfo("zero_price", "warn", False, "a line with a price of exactly zero"),
-    RuleInfo("rounded", "warn", False, "a number had more digits than its DECIMAL keeps"),
+    Rule(
+        "amount_mismatch",
+        "warn",
+        "amount differs from the sum of quantity × price by more than the tolerance",
+        lambda o: o.amount is not None and abs(o.amount * _TO_MONEY - o.total) > o.tolerance,
+        lambda o: f"amount: differs from its lines' {numbers.text(half_up(o.total, _TO_MONEY), _M)}",
+    ),
+    Rule(
+        "return_line",
+        "warn",
+        "a line with quantity <= 0 or price < 0",
+        lambda o: o.has_return,
+        "a line with quantity <= 0 or price < 0",
+    ),
+    Rule(
+        "zero_price",
+        "warn",
+        "a line with a price of exactly zero",
+        lambda o: o.has_zero_price,
+        "a line with a price of zero",
+    ),
+    Rule(
+        "rounded",
+        "warn",
+        "a number had more digits than its DECIMAL keeps",
+        lambda o: o.rounded,
+        "a number with more digits than are kept",
+    ),
 )
-
-_TEXTS = ("order_id", "user_id", "currency", "created_at", "updated_at", "order_source", "promo")
-FIELDS = Fields(_TEXTS, ("amount",), ("sku",), ("quantity", "price"))
-
-
-def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
-    """Grain: one row a record in and out; typed, judged by RULES. Columns: TABLE plus those of quarantine."""
-    severity = severities("orders", source, settings)
-    typed = _typed(records, source, settings)
-    keeps_other_lines = severity.get("line_invalid", "error") == "warn"
-    rules = _rules(settings, keeps_other_lines)
-    return judged(_with_kept_lines(typed), F.col("order_id"), rules, TABLE, severity)
-
-
-def _typed(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
-    created = values.timestamp(F.col("created_at"), source.date_formats, source.time_zone)
-    updated = values.timestamp(F.col("updated_at"), source.date_formats, source.time_zone)
-    typed = records.select(
-        *LINEAGE,
-        *("raw", "header", "unreadable", "extra_fields", "short_fields"),
-        values.identifier(F.col("order_id")).alias("order_id"),
-        values.identifier(F.col("user_id")).alias("user_id"),
-        F.col("amount").try_cast(MONEY).alias("amount"),
-        values.money_problem(F.col("amount"), F.col("amount_text"), MONEY).alias("amount_problem"),
-        values.was_rounded(F.col("amount"), MONEY).alias("amount_rounded"),
-        values.currency(F.col("currency")).alias("currency"),
-        F.col("currency").alias("currency_text"),
-        created.alias("created_at"),
-        F.col("created_at").alias("created_text"),
-        updated.alias("updated_at"),
-        values.trimmed(F.col("updated_at")).alias("updated_text"),
-        values.trimmed(F.col("order_source")).alias("order_source"),
-        values.channel(F.col("order_source"), settings.channels).alias("channel"),
-        F.col("promo"),
-        F.transform("items", _line).alias("lines"),
-        *elsewhere.columns(source),
-    )
-    version = F.col(source.version) if source.version else F.coalesce("updated_at", "created_at")
-    return typed.withColumns({"version_time": version, "date": F.to_date("created_at")})
-
-
-def _line(item: SparkColumn, index: SparkColumn) -> SparkColumn:
-    sku = values.identifier(item["sku"])
-    quantity, price = item["quantity"].try_cast(QUANTITY), item["price"].try_cast(MONEY)
-    qty_problem = F.when(quantity.isNull(), values.money_problem(item["quantity"], item["quantity_text"], QUANTITY))
-    price_problem = F.when(price.isNull(), values.money_problem(item["price"], item["price_text"], MONEY))
-    problem = F.when(sku.isNotNull() & quantity.isNotNull(), F.lit(None)).otherwise(
-        F.when(~item["is_object"], F.lit("is no object"))
-        .when(sku.isNull(), F.lit("has no sku"))
-        .when(qty_problem.eqNullSafe(F.lit("overflow")), F.lit(None))
-        .otherwise(unreadable_text("quantity", item["quantity_text"]))
-    )
-    return F.struct(
-        (index + 1).alias("line_number"),
-        sku.alias("sku"),
-        quantity.alias("quantity"),
-        price.alias("unit_price"),
-        problem.alias("problem"),
-        (
-            qty_problem.eqNullSafe(F.lit("overflow"))
-            | price_problem.eqNullSafe(F.lit("overflow"))
-            | F.coalesce((quantity * price).isNotNull() & (quantity * price).try_cast(MONEY).isNull(), F.lit(False))
-        ).alias("overflow"),
-        price_problem.eqNullSafe(F.lit("unreadable")).alias("price_unreadable"),
-        F.coalesce(
-            values.was_rounded(item["quantity"], QUANTITY) | values.was_rounded(item["price"], MONEY), F.lit(False)
-        ).alias("rounded"),
-    )
-
-
-def _with_kept_lines(typed: DataFrame) -> DataFrame:
-    kept = F.filter("lines", lambda line: line["problem"].isNull() & ~line["overflow"])
-    fields = [f.name for f in LINE.fields]
-    slim = F.transform(kept, lambda line: F.struct(*[line[name].alias(name) for name in fields]))
-    return typed.withColumn("items", F.coalesce(slim, F.array().cast(T.ArrayType(LINE))))
-
-
-def _rules(settings: Settings, keeps_other_lines: bool) -> list[Rule]:
-    lines = F.col("lines")
-    bad_line = F.exists(lines, lambda line: line["problem"].isNotNull())
-    no_lines = F.coalesce(F.size(lines), F.lit(0)) <= 0
-    if keeps_other_lines:
-        no_lines = no_lines | (bad_line & (F.size("items") == 0))
-    amount_overflow = F.col("amount_problem").eqNullSafe(F.lit("overflow"))
-    tolerance = F.lit(settings.run.amount_tolerance).cast(MONEY)
-    zero = F.lit(0).cast(T.DecimalType(38, 7))
-    # NULL where the sum exceeds 31 digits: then it differs from every amount.
-    total = F.aggregate(
-        "items",
-        zero,
-        lambda sum_, line: F.try_add(
-            sum_, line["quantity"] * F.coalesce(line["unit_price"], F.lit(0).cast(MONEY))
-        ).try_cast(T.DecimalType(38, 7)),
-    )
-    total_text = F.coalesce(total.cast(TOTAL).cast("string"), F.lit("total, which is too large"))
-    return [
-        unreadable("created_at", "created_text"),
-        unreadable("updated_at", "updated_text", optional=True),
-        unreadable("currency", "currency_text"),
-        Rule(
-            "number_overflow",
-            amount_overflow | F.exists(lines, lambda line: line["overflow"]),
-            _line_messages("overflow", amount_overflow),
-            fixed=True,
-        ),
-        Rule("line_invalid", bad_line, _messages(lambda line: line["problem"])),
-        Rule(
-            "price_unreadable",
-            F.exists(lines, lambda line: line["price_unreadable"]),
-            _messages(lambda line: F.when(line["price_unreadable"], F.lit("has a price that is no number"))),
-        ),
-        Rule("items_empty", no_lines, F.lit("items: missing, empty or no array")),
-        elsewhere.rule(),
-        Rule("user_missing", F.col("user_id").isNull(), F.lit("user_id: missing"), "warn"),
-        Rule(
-            "amount_missing", F.col("amount").isNull() & ~amount_overflow, F.lit("amount: missing or no number"), "warn"
-        ),
-        Rule(
-            "amount_mismatch",
-            F.coalesce(F.abs(F.col("amount") - total) > tolerance, F.col("amount").isNotNull()),
-            F.concat(F.lit("amount: differs from its lines' "), total_text),
-            "warn",
-        ),
-        Rule(
-            "return_line",
-            F.exists("items", lambda line: (line["quantity"] <= 0) | F.coalesce(line["unit_price"] < 0, F.lit(False))),
-            F.lit("a line with quantity <= 0 or price < 0"),
-            "warn",
-        ),
-        Rule(
-            "zero_price",
-            F.exists("items", lambda line: F.coalesce(line["unit_price"] == 0, F.lit(False))),
-            F.lit("a line with a price of zero"),
-            "warn",
-        ),
-        Rule(
-            "rounded",
-            F.coalesce(F.col("amount_rounded"), F.lit(False)) | F.exists(lines, lambda line: line["rounded"]),
-            F.lit("a number with more digits than are kept"),
-            "warn",
-        ),
-    ]
-
-
-def _messages(problem: object) -> SparkColumn:
-    """`line 2: has no sku; line 3: is no object`."""
-
-    def of(line: SparkColumn) -> SparkColumn:
-        return F.concat(F.lit("line "), line["line_number"].cast("string"), F.lit(": "), problem(line))  # type: ignore[operator]
-
-    return F.array_join(F.filter(F.transform("lines", of), lambda text: text.isNotNull()), "; ")
-
-
-def _line_messages(flag: str, header: SparkColumn) -> SparkColumn:
-    lines = _messages(lambda line: F.when(line[flag], F.lit("a number that does not fit")))
-    return F.concat_ws("; ", F.when(header, F.lit("amount: does not fit")), F.when(lines != "", lines))
-
 
 ENTITY = Entity(
     table=TABLE,
     fields=FIELDS,
     required=("order_id", "created_at", "items"),
     rules=RULES,
-    clean=clean,
+    typing=typing,
     version_columns=("updated_at", "created_at"),
 )

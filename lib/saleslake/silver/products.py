@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
-from saleslake import values
 from saleslake.config import Settings, Source
-from saleslake.rules import Rule, RuleInfo
-from saleslake.silver.contract import (
-    CDF,
-    LINEAGE_COLUMNS,
-    READING_RULES,
-    Entity,
-    configured_version,
-    judged,
-    severities,
-    version_unreadable,
-)
-from saleslake.silver.reading import LINEAGE, Fields
+from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, VERSION_UNREADABLE, Entity, Typing
+from saleslake.silver.judge import moments, texts
+from saleslake.silver.judge.numbers import Problem, scaled
+from saleslake.silver.judge.reading import Fields, Read
+from saleslake.silver.judge.rules import READING, Record, Rule
 from saleslake.table import MONEY, STRING, Column, Table
 
 TABLE = Table(
@@ -38,61 +27,83 @@ TABLE = Table(
     constraints={"key_given": "sku <> ''"},
     properties=CDF,
 )
+FIELDS = Fields(texts=("sku", "name", "category", "manufacturer", "currency", "updated_at"), numbers=("price",))
+
+
+class Product(Record):
+    """A product, typed. price: units of MONEY."""
+
+    __slots__ = (
+        "category", "currency", "manufacturer", "name", "price", "price_problem", "sku", "version_is_due",
+    )  # fmt: skip
+    category: str | None
+    currency: str | None
+    manufacturer: str | None
+    name: str | None
+    price: int | None
+    price_problem: Problem | None
+    sku: str | None
+    version_is_due: bool
+
+
+def typing(source: Source, settings: Settings) -> Typing:
+    """How the products of a source are typed."""
+    moment = moments.reader(source.date_formats, source.time_zone)
+
+    def typed(read: Read, file: str, ordinal: int) -> Product:
+        sku, name, category, manufacturer, currency, updated, price = read.values
+        product = Product(read, texts.identifier(sku))
+        product.sku, product.name = product.key, texts.text_of(name)
+        product.category, product.manufacturer = texts.trimmed(category), texts.trimmed(manufacturer)
+        product.price, product.price_problem = scaled(price, MONEY.scale)
+        product.currency = texts.currency(currency)
+        product.version_is_due = bool(source.version)
+        product.version_time = moment(updated) if source.version else None
+        return product
+
+    return typed
+
 
 RULES = (
-    *READING_RULES,
-    RuleInfo("number_overflow", "error", True, "the price does not fit its DECIMAL"),
-    RuleInfo(
-        "version_unreadable",
+    *READING,
+    Rule(
+        "number_overflow",
         "error",
-        True,
-        "the source's version column is unreadable: the version could not be ordered",
+        "the price does not fit its DECIMAL",
+        lambda p: p.price_problem == "overflow",
+        "price: does not fit",
+        fixed=True,
     ),
-    RuleInfo("price_unreadable", "error", False, "the price is given and no number; warn treats it as not given"),
-    RuleInfo("price_missing", "warn", False, "no price"),
-    RuleInfo("negative_price", "warn", False, "a price below zero"),
-    RuleInfo("rounded", "warn", False, "the price had more digits than are kept"),
+    VERSION_UNREADABLE,
+    Rule(
+        "price_unreadable",
+        "error",
+        "the price is given and no number; warn treats it as not given",
+        lambda p: p.price_problem == "unreadable",
+        "price: is no number",
+    ),
+    Rule(
+        "price_missing",
+        "warn",
+        "no price",
+        lambda p: p.price is None and p.price_problem is None,
+        "price: missing",
+    ),
+    Rule("negative_price", "warn", "a price below zero", lambda p: (p.price or 0) < 0, "price: below zero"),
+    Rule(
+        "rounded",
+        "warn",
+        "the price had more digits than are kept",
+        lambda p: p.price_problem == "rounded",
+        "price: more digits than are kept",
+    ),
 )
-
-
-def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
-    """Grain: one row a record in and out; typed, judged by RULES. Columns: TABLE plus those of quarantine."""
-    typed = records.select(
-        *LINEAGE,
-        *("raw", "header", "unreadable", "extra_fields", "short_fields"),
-        values.identifier(F.col("sku")).alias("sku"),
-        "name",
-        values.trimmed(F.col("category")).alias("category"),
-        values.trimmed(F.col("manufacturer")).alias("manufacturer"),
-        F.col("price").try_cast(MONEY).alias("price"),
-        values.money_problem(F.col("price"), F.col("price_text"), MONEY).alias("price_problem"),
-        F.coalesce(values.was_rounded(F.col("price"), MONEY), F.lit(False)).alias("price_rounded"),
-        values.currency(F.col("currency")).alias("currency"),
-        values.timestamp(F.col("updated_at"), source.date_formats, source.time_zone).alias("updated_at"),
-    )
-    problem = F.col("price_problem")
-    rules = [
-        Rule("number_overflow", problem.eqNullSafe(F.lit("overflow")), F.lit("price: does not fit"), fixed=True),
-        version_unreadable(source),
-        Rule("price_unreadable", problem.eqNullSafe(F.lit("unreadable")), F.lit("price: is no number")),
-        Rule("price_missing", F.col("price").isNull() & problem.isNull(), F.lit("price: missing"), "warn"),
-        Rule("negative_price", F.col("price") < 0, F.lit("price: below zero"), "warn"),
-        Rule("rounded", F.col("price_rounded"), F.lit("price: more digits than are kept"), "warn"),
-    ]
-    return judged(
-        typed.withColumn("version_time", configured_version(source)),
-        F.col("sku"),
-        rules,
-        TABLE,
-        severities("products", source, settings),
-    )
-
 
 ENTITY = Entity(
     table=TABLE,
-    fields=Fields(("sku", "name", "category", "manufacturer", "currency", "updated_at"), ("price",)),
+    fields=FIELDS,
     required=("sku",),
     rules=RULES,
-    clean=clean,
+    typing=typing,
     version_columns=("updated_at",),
 )

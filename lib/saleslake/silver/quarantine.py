@@ -34,9 +34,9 @@ TABLE = Table(
 )
 
 
-def rejected(cleaned: DataFrame, entity: str) -> DataFrame:
-    """Grain: one row a rejected record. Takes a cleaned frame of `entity`."""
-    bad = cleaned.where(F.size("reasons") > 0)
+def rejected(judged: DataFrame, entity: str) -> DataFrame:
+    """Grain: one row a rejected record. Takes a judged frame of `entity`."""
+    bad = judged.where(F.size("reasons") > 0)
     return bad.withColumns({"entity": F.lit(entity), "first_seen": F.col("landed_at")}).select(*TABLE.select())
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
-from saleslake.rules import check_settings
-from saleslake.silver import orders, ordinary_orders, products, stock, transactions, users
-from saleslake.silver.contract import Entity, Quick
-
-_ORDERS = replace(orders.ENTITY, quick=Quick(ordinary_orders.applies, ordinary_orders.judge))
+from saleslake.silver import orders, products, stock, transactions, users
+from saleslake.silver.contract import Entity
+from saleslake.silver.judge.reading import reader
+from saleslake.silver.judge.rules import check_settings
 
 ENTITIES: dict[str, Entity] = {
-    entity.name: entity for entity in (_ORDERS, transactions.ENTITY, users.ENTITY, products.ENTITY, stock.ENTITY)
+    entity.name: entity for entity in (orders.ENTITY, transactions.ENTITY, users.ENTITY, products.ENTITY, stock.ENTITY)
 }
 
 
@@ -37,6 +34,11 @@ def check(settings: Settings) -> None:
                     raise ConfigError(
                         f"{where}.{setting}.{field}: {source.entity} has no such column; it has: {', '.join(sorted(known))}"
                     )
+        try:
+            reader(source, fields)
+            entity.typing(source, settings)
+        except ConfigError as e:
+            raise ConfigError(f"{where}.{e}") from None
         if source.version and source.version not in entity.version_columns:
             raise ConfigError(f"{where}.version: {source.version!r} is not one of: {', '.join(entity.version_columns)}")
         if source.key == "line" and source.entity != "transactions":

@@ -7,32 +7,35 @@ harmless replay.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from saleslake import bronze, few, kill_points
-from saleslake.changes import change_since
+from saleslake.changes import Change, change_since
 from saleslake.errors import SaleslakeError, first_line
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish, replace
 from saleslake.publish_few import publish_few
-from saleslake.silver.reading import LINEAGE, as_set, read_records
+from saleslake.silver.judge.batches import judged, judged_rows
 from saleslake.silver.registry import ENTITIES
 from saleslake.state import Pin, State
+
+Rows: TypeAlias = pa.Table | DataFrame
+"""Rows of bronze: in memory where they are few, else Spark's to read."""
 
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """Records that one commit brought to bronze, as landing judged them: a cleaned frame's rows. Pins of bronze around it."""
+    """Records that one commit brought to bronze, as landing judged them. Pins of bronze around it."""
 
     before: Pin | None
     after: Pin
@@ -61,38 +64,51 @@ def catch_up(lake: Lake, source: str, judged: JudgedRows | None = None) -> Outco
         _log(source, entity, outcome)
         note_progress(lake, {source: now})
         return outcome
-    feed = change.feed
-    if feed is None:
-        rows = bronze.rows(lake, source, now[1])
-    else:
-        rows = feed.where(F.col("_change_type") == "insert").select(*table.column_names)
-        rows = bronze.of_source(lake, source, rows)
-    outcome = decide(lake, source, rows, _new_records(lake, source, seen if change.is_known else None, now))
+    records = _new_records(lake, source, seen if change.is_known else None, now)
+    outcome = decide(lake, source, _new_rows(lake, source, change, now, records), records)
     # After the writes: a run that ends in between decides the same records again, and writes nothing twice.
     note_progress(lake, {source: now})
     return outcome
 
 
-def decide(lake: Lake, source: str, batch: DataFrame, records: int) -> Outcome:
-    """Clean and publish some of bronze.<source>'s rows, about so many `records`. Safe to repeat."""
+def _new_rows(lake: Lake, source: str, change: Change, now: Pin, records: int) -> Rows:
+    """What silver has not seen of a source, in memory where that is little."""
+    table = bronze.holding(lake, source)
+    in_memory = few.applies(lake, records) and lake.settings.sources[source].key != "line"
+    if change.rows is not None and in_memory:
+        inserted = pc.equal(change.rows.column("_change_type"), "insert")
+        return change.rows.filter(inserted).select(table.column_names)
+    if in_memory:
+        return lake.rows(table, now[1]).to_table()
+    if change.feed is None:
+        return bronze.rows(lake, source, now[1])
+    feed = change.feed.where(F.col("_change_type") == "insert").select(*table.column_names)
+    return bronze.of_source(lake, source, feed)
+
+
+def decide(lake: Lake, source: str, batch: Rows, records: int) -> Outcome:
+    """Judge and publish some of bronze.<source>'s rows, about so many `records`. Safe to repeat."""
     settings = lake.settings.sources[source]
     if settings.key != "line":
         return decide_together(lake, settings.entity, {source: batch}, records)
-    with cleaned_once(lake, source, batch, _is_many(lake, records)) as frame:
-        outcome = publish(lake, ENTITIES[settings.entity], frame, touched_files(lake, source, batch))
+    rows = few.frame(lake, batch) if isinstance(batch, pa.Table) else batch
+    with judged_once(lake, source, rows) as frame:
+        outcome = publish(lake, ENTITIES[settings.entity], frame, touched_files(lake, source, rows))
     _log(source, settings.entity, outcome)
     return outcome
 
 
-def decide_together(lake: Lake, entity: str, batches: dict[str, DataFrame], records: int) -> Outcome:
+def decide_together(lake: Lake, entity: str, batches: Mapping[str, Rows], records: int) -> Outcome:
     """`decide` for some rows of several sources of one entity, none of them keyed by line, in one publish."""
     if few.applies(lake, records):
-        frames = [cleaned(lake, source, rows) for source, rows in batches.items()]
-        outcome = publish_few(lake, ENTITIES[entity], reduce(DataFrame.unionByName, frames).toArrow())
+        rows = [judged_in_memory(lake, source, batch) for source, batch in batches.items()]
+        outcome = publish_few(lake, ENTITIES[entity], pa.concat_tables(rows))
     else:
         with ExitStack() as stack:
-            many = _is_many(lake, records)
-            frames = [stack.enter_context(cleaned_once(lake, s, rows, many)) for s, rows in batches.items()]
+            frames = [
+                stack.enter_context(judged_once(lake, s, few.frame(lake, b) if isinstance(b, pa.Table) else b))
+                for s, b in batches.items()
+            ]
             outcome = publish(lake, ENTITIES[entity], reduce(DataFrame.unionByName, frames))
     _log(", ".join(batches), entity, outcome)
     return outcome
@@ -126,46 +142,33 @@ def note_progress(lake: Lake, pins: dict[str, Pin]) -> None:
     lake.state.update(partial(_mark_seen, seen))
 
 
-def cleaned(lake: Lake, source: str, rows: DataFrame) -> DataFrame:
-    """Bronze rows of a source as the cleaned frame of its entity. Grain: one row a record. What a record means, says this."""
-    settings = lake.settings.sources[source]
-    entity = ENTITIES[settings.entity]
-    landed = as_set(rows.where(F.col("kind") == "record"), lake.settings)
-    records = read_records(landed, settings, entity.fields)
-    return entity.clean(records, settings, lake.settings)
+def judged_frame(lake: Lake, source: str, rows: DataFrame) -> DataFrame:
+    """Bronze rows of a source, judged. Grain: one row a record. Columns: `Entity.judged`."""
+    return judged(rows.where(F.col("kind") == "record"), source, lake.settings)
+
+
+def judged_in_memory(lake: Lake, source: str, rows: Rows) -> pa.Table:
+    """The same, without a plan of Spark's for rows that are in memory."""
+    if isinstance(rows, DataFrame):
+        return judged_frame(lake, source, rows).toArrow()
+    of_source = pc.and_(pc.equal(rows.column("kind"), "record"), pc.equal(rows.column("source"), source))
+    return judged_rows(rows.filter(of_source), source, lake.settings)
 
 
 @contextmanager
-def cleaned_once(lake: Lake, source: str, rows: DataFrame, many: bool) -> Iterator[DataFrame]:
-    """`cleaned`, computed once however often it is used, and the quick way where there is one and it pays."""
-    settings = lake.settings.sources[source]
-    entity = ENTITIES[settings.entity]
-    if not many or entity.quick is None or not entity.quick.applies(settings):
-        frames = [cleaned(lake, source, rows).persist()]
-        whole = frames[0]
-    else:
-        landed = as_set(rows.where(F.col("kind") == "record"), lake.settings)
-        first = entity.quick.judge(landed, settings, lake.settings).persist()
-        peculiar = first.where("NOT is_ordinary").select(*LINEAGE, "raw", "header", "defect")
-        rest = entity.clean(read_records(peculiar, settings, entity.fields), settings, lake.settings).persist()
-        frames = [rest, first]
-        whole = first.where("is_ordinary").select(*rest.columns).unionByName(rest)
+def judged_once(lake: Lake, source: str, rows: DataFrame) -> Iterator[DataFrame]:
+    """`judged_frame`, computed once however often it is used."""
+    frame = judged_frame(lake, source, rows).persist()
     try:
-        yield whole
+        yield frame
     finally:
-        for frame in frames:
-            frame.unpersist()
+        frame.unpersist()
 
 
 def _progress_of(lake: Lake, source: str) -> str:
     """Under which name state remembers how far silver is with a source."""
     table = bronze.holding(lake, source).full_name
     return f"{table}:{source}" if lake.settings.sources[source].is_stream else table
-
-
-def _is_many(lake: Lake, records: int) -> bool:
-    """Whether so many are enough for the quick way of cleaning to pay."""
-    return records >= lake.settings.run.quick_from_records
 
 
 def _new_records(lake: Lake, source: str, seen: Pin | None, now: Pin) -> int:
@@ -228,12 +231,11 @@ def full_refresh(
 
 
 def _judged_all(lake: Lake, pins: dict[str, Pin], stack: ExitStack, found: dict[str, str]) -> list[DataFrame]:
-    """The cleaned frames of sources up to these pins, computed. Notes in `found` why one cannot be judged."""
+    """The judged frames of sources up to these pins, computed. Notes in `found` why one cannot be judged."""
     frames = []
     for source, pin in pins.items():
         try:
-            rows, many = bronze.rows(lake, source, pin[1]), _is_many(lake, _new_records(lake, source, None, pin))
-            frames.append(stack.enter_context(cleaned_once(lake, source, rows, many)))
+            frames.append(stack.enter_context(judged_once(lake, source, bronze.rows(lake, source, pin[1]))))
         except Exception as e:
             found[source] = trouble(source, e)
     return frames
@@ -243,8 +245,6 @@ def trouble(source: str, error: Exception) -> str:
     """What went wrong with a source, in one line."""
     if isinstance(error, SaleslakeError):
         return f"source {source}: {error}"
-    if isinstance(error, AnalysisException):
-        return f"source {source}: Spark cannot read its records by [sources.{source}.mapping]: {first_line(error)}"
     return f"source {source}: {type(error).__name__}: {first_line(error)} (the run's log in data/logs shows where)"
 
 
@@ -252,4 +252,4 @@ def _mark_seen(seen: dict[str, Pin], state: State) -> None:
     state.seen.update(seen)
 
 
-__all__ = ["catch_up", "cleaned", "cleaned_once", "decide", "full_refresh", "touched_files"]
+__all__ = ["catch_up", "decide", "full_refresh", "judged_frame", "judged_once", "touched_files"]

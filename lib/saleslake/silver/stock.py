@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
-from saleslake import values
 from saleslake.config import Settings, Source
-from saleslake.rules import Rule, RuleInfo
-from saleslake.silver.contract import (
-    CDF,
-    LINEAGE_COLUMNS,
-    READING_RULES,
-    Entity,
-    judged,
-    severities,
-    unreadable,
-    unreadable_text,
-)
-from saleslake.silver.reading import LINEAGE, Fields
+from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, Entity, Typing
+from saleslake.silver.judge import moments, texts
+from saleslake.silver.judge.numbers import Problem, scaled
+from saleslake.silver.judge.reading import Fields, Read
+from saleslake.silver.judge.rules import READING, Record, Rule, cannot_be_read
 from saleslake.table import QUANTITY, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -35,63 +24,79 @@ TABLE = Table(
     constraints={"key_given": "product_id <> ''"},
     properties=CDF,
 )
+FIELDS = Fields(texts=("product_id", "counted_at"), numbers=("on_hand",))
+
+
+class Count(Record):
+    """A count of a product in stock, typed. counted_at: µs since 1970; on_hand: units of QUANTITY."""
+
+    __slots__ = ("counted_at", "counted_text", "on_hand", "on_hand_problem", "on_hand_text", "product_id")
+    counted_at: int | None
+    counted_text: object
+    on_hand: int | None
+    on_hand_problem: Problem | None
+    on_hand_text: object
+    product_id: str | None
+
+
+def typing(source: Source, settings: Settings) -> Typing:
+    """How the counts of a source are typed."""
+    moment = moments.reader(source.date_formats, source.time_zone)
+
+    def typed(read: Read, file: str, ordinal: int) -> Count:
+        product_id, counted, on_hand = read.values
+        count = Count(read, texts.identifier(product_id))
+        count.product_id = count.key
+        count.on_hand, count.on_hand_problem = scaled(on_hand, QUANTITY.scale)
+        count.on_hand_text = on_hand
+        count.counted_at, count.counted_text = moment(counted), counted
+        count.version_time = count.counted_at
+        return count
+
+    return typed
+
 
 RULES = (
-    *READING_RULES,
-    RuleInfo(
+    *READING,
+    Rule(
         "counted_at_unreadable",
         "error",
-        True,
         "counted_at missing or in none of the date formats, or in two that disagree",
+        lambda c: c.counted_at is None,
+        lambda c: cannot_be_read("counted_at", c.counted_text),
+        fixed=True,
     ),
-    RuleInfo("quantity_unreadable", "error", True, "on_hand missing or no number"),
-    RuleInfo("number_overflow", "error", True, "on_hand does not fit its DECIMAL"),
-    RuleInfo("negative_stock", "warn", False, "on_hand below zero"),
-    RuleInfo("rounded", "warn", False, "on_hand had more digits than are kept"),
+    Rule(
+        "quantity_unreadable",
+        "error",
+        "on_hand missing or no number",
+        lambda c: c.on_hand is None and c.on_hand_problem != "overflow",
+        lambda c: cannot_be_read("on_hand", c.on_hand_text),
+        fixed=True,
+    ),
+    Rule(
+        "number_overflow",
+        "error",
+        "on_hand does not fit its DECIMAL",
+        lambda c: c.on_hand_problem == "overflow",
+        "on_hand: does not fit",
+        fixed=True,
+    ),
+    Rule("negative_stock", "warn", "on_hand below zero", lambda c: (c.on_hand or 0) < 0, "on_hand: below zero"),
+    Rule(
+        "rounded",
+        "warn",
+        "on_hand had more digits than are kept",
+        lambda c: c.on_hand_problem == "rounded",
+        "on_hand: more digits than are kept",
+    ),
 )
-
-
-def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
-    """Grain: one row a record in and out; typed, judged by RULES. Columns: TABLE plus those of quarantine."""
-    typed = records.select(
-        *LINEAGE,
-        *("raw", "header", "unreadable", "extra_fields", "short_fields"),
-        values.identifier(F.col("product_id")).alias("product_id"),
-        F.col("on_hand").try_cast(QUANTITY).alias("on_hand"),
-        F.col("on_hand_text"),
-        values.money_problem(F.col("on_hand"), F.col("on_hand_text"), QUANTITY).alias("on_hand_problem"),
-        F.coalesce(values.was_rounded(F.col("on_hand"), QUANTITY), F.lit(False)).alias("on_hand_rounded"),
-        values.timestamp(F.col("counted_at"), source.date_formats, source.time_zone).alias("counted_at"),
-        F.col("counted_at").alias("counted_text"),
-    )
-    overflow = F.col("on_hand_problem").eqNullSafe(F.lit("overflow"))
-    rules = [
-        unreadable("counted_at", "counted_text"),
-        Rule(
-            "quantity_unreadable",
-            F.col("on_hand").isNull() & ~overflow,
-            unreadable_text("on_hand", F.col("on_hand_text")),
-            fixed=True,
-        ),
-        Rule("number_overflow", overflow, F.lit("on_hand: does not fit"), fixed=True),
-        Rule("negative_stock", F.col("on_hand") < 0, F.lit("on_hand: below zero"), "warn"),
-        Rule("rounded", F.col("on_hand_rounded"), F.lit("on_hand: more digits than are kept"), "warn"),
-    ]
-    version = F.col(source.version or "counted_at")
-    return judged(
-        typed.withColumn("version_time", version),
-        F.col("product_id"),
-        rules,
-        TABLE,
-        severities("stock", source, settings),
-    )
-
 
 ENTITY = Entity(
     table=TABLE,
-    fields=Fields(("product_id", "counted_at"), ("on_hand",)),
+    fields=FIELDS,
     required=("product_id", "on_hand", "counted_at"),
     rules=RULES,
-    clean=clean,
+    typing=typing,
     version_columns=("counted_at",),
 )

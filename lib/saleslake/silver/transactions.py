@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
-from saleslake import values
 from saleslake.config import Settings, Source
-from saleslake.rules import Rule, RuleInfo
-from saleslake.silver.contract import (
-    CDF,
-    LINEAGE_COLUMNS,
-    READING_RULES,
-    Entity,
-    configured_version,
-    judged,
-    line_key,
-    severities,
-    unreadable,
-    unreadable_text,
-    version_unreadable,
-)
-from saleslake.silver.reading import LINEAGE, Fields
+from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, VERSION_UNREADABLE, Entity, Typing
+from saleslake.silver.judge import moments, texts
+from saleslake.silver.judge.numbers import LIMIT, Problem, half_up, scaled
+from saleslake.silver.judge.reading import Fields, Read
+from saleslake.silver.judge.rules import READING, Record, Rule, cannot_be_read
 from saleslake.table import BOOLEAN, DATE, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -58,121 +43,164 @@ TABLE = Table(
     },
     properties=CDF,
 )
+FIELDS = Fields(
+    texts=("transaction_id", "customer_id", "product_id", "sale_date", "sales_channel", "currency", "updated_at"),
+    numbers=("quantity", "total_price", "unit_price"),
+)
+_M, _Q = MONEY.scale, QUANTITY.scale
+
+
+class Transaction(Record):
+    """A sale, typed. Moments: µs since 1970; numbers: units of their column's type; date: days since 1970."""
+
+    __slots__ = (
+        "channel", "currency", "currency_text", "customer_id", "date", "keyed_by_line", "problems", "product_id", "quantity",
+        "quantity_text", "revenue", "sale_date", "sale_date_text", "total_price", "transaction_id", "transaction_key",
+        "unit_price", "version_is_due",
+    )  # fmt: skip
+    channel: str
+    currency: str | None
+    currency_text: object
+    customer_id: str | None
+    date: int | None
+    keyed_by_line: bool
+    product_id: str | None
+    quantity: int | None
+    quantity_text: object
+    sale_date: int | None
+    sale_date_text: object
+    total_price: int | None
+    transaction_id: str | None
+    transaction_key: str | None
+    unit_price: int | None
+    version_is_due: bool
+    problems: tuple[Problem | None, Problem | None, Problem | None]
+    """Of quantity, total_price and unit_price."""
+    revenue: int
+    """quantity × unit_price where no total is given, in units of money: that is the sale's revenue, and money too."""
+
+    @property
+    def sold_at(self) -> int | None:
+        return self.sale_date
+
+    @property
+    def units(self) -> int:
+        """In units of QUANTITY."""
+        return self.quantity or 0
+
+    @property
+    def net(self) -> int:
+        """In units of MONEY."""
+        return self.revenue if self.total_price is None else self.total_price
+
+
+def typing(source: Source, settings: Settings) -> Typing:
+    """How the transactions of a source are typed."""
+    moment = moments.reader(source.date_formats, source.time_zone)
+    channel = texts.channels(settings.channels)
+    by_line = source.key == "line"
+
+    def typed(read: Read, file: str, ordinal: int) -> Transaction:
+        given, customer, product, sold, sales_channel, currency, updated, quantity, total, price = read.values
+        given = texts.identifier(given)
+        # The key of a record whose source has none: where it stands.
+        key = f"{file}#{ordinal}" if by_line else given
+        sale = Transaction(read, key)
+        sale.transaction_key, sale.transaction_id = key, given or key
+        sale.customer_id, sale.product_id = texts.identifier(customer), texts.identifier(product)
+        sale.sale_date, sale.sale_date_text = moment(sold), sold
+        sale.quantity, of_quantity = scaled(quantity, _Q)
+        sale.total_price, of_total = scaled(total, _M)
+        sale.unit_price, of_price = scaled(price, _M)
+        sale.quantity_text, sale.problems = quantity, (of_quantity, of_total, of_price)
+        sale.revenue = 0
+        if sale.total_price is None and sale.quantity is not None and sale.unit_price is not None:
+            sale.revenue = half_up(sale.quantity * sale.unit_price, 10**_Q)
+        sale.channel = channel(sales_channel)
+        sale.currency, sale.currency_text = texts.currency(currency), currency
+        sale.keyed_by_line = by_line
+        sale.date = None if sale.sale_date is None else sale.sale_date // moments.DAY
+        sale.version_is_due = bool(source.version)
+        sale.version_time = (
+            None if not source.version else sale.sale_date if source.version == "sale_date" else moment(updated)
+        )
+        return sale
+
+    return typed
+
 
 RULES = (
-    *READING_RULES,
-    RuleInfo(
+    *READING,
+    Rule(
         "sale_date_unreadable",
         "error",
-        True,
         "sale_date missing or in none of the date formats, or in two that disagree",
+        lambda t: t.sale_date is None,
+        lambda t: cannot_be_read("sale_date", t.sale_date_text),
+        fixed=True,
     ),
-    RuleInfo("currency_unreadable", "error", True, "no three-letter currency, and no default for the source"),
-    RuleInfo("quantity_unreadable", "error", True, "quantity missing or no number"),
-    RuleInfo("number_overflow", "error", True, "a total, price or quantity does not fit its DECIMAL"),
-    RuleInfo(
-        "version_unreadable",
+    Rule(
+        "currency_unreadable",
         "error",
-        True,
-        "the source's version column is unreadable: the version could not be ordered",
+        "no three-letter currency, and no default for the source",
+        lambda t: t.currency is None,
+        lambda t: cannot_be_read("currency", t.currency_text),
+        fixed=True,
     ),
-    RuleInfo(
+    Rule(
+        "quantity_unreadable",
+        "error",
+        "quantity missing or no number",
+        lambda t: t.quantity is None and t.problems[0] != "overflow",
+        lambda t: cannot_be_read("quantity", t.quantity_text),
+        fixed=True,
+    ),
+    Rule(
+        "number_overflow",
+        "error",
+        "a total, price or quantity does not fit its DECIMAL",
+        lambda t: "overflow" in t.problems or abs(t.revenue) >= LIMIT,
+        "a number that does not fit",
+        fixed=True,
+    ),
+    VERSION_UNREADABLE,
+    Rule(
         "price_unreadable",
         "error",
-        False,
         "total_price or unit_price is given and no number; warn treats it as not given",
+        lambda t: "unreadable" in t.problems[1:],
+        "a price or total that is no number",
     ),
-    RuleInfo("customer_missing", "warn", False, "no customer_id"),
-    RuleInfo("product_missing", "warn", False, "no product_id"),
-    RuleInfo("return_line", "warn", False, "quantity <= 0, or a price or total < 0"),
-    RuleInfo("zero_price", "warn", False, "a price or total of exactly zero"),
-    RuleInfo("rounded", "warn", False, "a number had more digits than its DECIMAL keeps"),
+    Rule("customer_missing", "warn", "no customer_id", lambda t: t.customer_id is None, "customer_id: missing"),
+    Rule("product_missing", "warn", "no product_id", lambda t: t.product_id is None, "product_id: missing"),
+    Rule(
+        "return_line",
+        "warn",
+        "quantity <= 0, or a price or total < 0",
+        lambda t: (t.quantity is not None and t.quantity <= 0) or (t.total_price or 0) < 0 or (t.unit_price or 0) < 0,
+        "quantity <= 0, or a price or total < 0",
+    ),
+    Rule(
+        "zero_price",
+        "warn",
+        "a price or total of exactly zero",
+        lambda t: t.total_price == 0 or t.unit_price == 0,
+        "a price or total of zero",
+    ),
+    Rule(
+        "rounded",
+        "warn",
+        "a number had more digits than its DECIMAL keeps",
+        lambda t: "rounded" in t.problems,
+        "a number with more digits than are kept",
+    ),
 )
-
-
-def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
-    """Grain: one row a record in and out; typed, judged by RULES. Columns: TABLE plus those of quarantine."""
-    by_line = source.key == "line"
-    transaction_id = values.identifier(F.col("transaction_id"))
-    key = line_key() if by_line else transaction_id
-    numbers = {"quantity": QUANTITY, "total_price": MONEY, "unit_price": MONEY}
-    typed = records.select(
-        *LINEAGE,
-        *("raw", "header", "unreadable", "extra_fields", "short_fields"),
-        key.alias("transaction_key"),
-        (F.coalesce(transaction_id, key) if by_line else transaction_id).alias("transaction_id"),
-        values.identifier(F.col("customer_id")).alias("customer_id"),
-        values.identifier(F.col("product_id")).alias("product_id"),
-        values.timestamp(F.col("sale_date"), source.date_formats, source.time_zone).alias("sale_date"),
-        F.col("sale_date").alias("sale_date_text"),
-        *[F.col(name).try_cast(type_).alias(name) for name, type_ in numbers.items()],
-        *[values.money_problem(F.col(n), F.col(f"{n}_text"), t).alias(f"{n}_problem") for n, t in numbers.items()],
-        *[F.coalesce(values.was_rounded(F.col(n), t), F.lit(False)).alias(f"{n}_rounded") for n, t in numbers.items()],
-        F.col("quantity_text"),
-        values.channel(F.col("sales_channel"), settings.channels).alias("channel"),
-        values.currency(F.col("currency")).alias("currency"),
-        F.col("currency").alias("currency_text"),
-        values.timestamp(F.col("updated_at"), source.date_formats, source.time_zone).alias("updated_at"),
-        F.lit(by_line).alias("keyed_by_line"),
-    )
-    typed = typed.withColumns({"version_time": configured_version(source), "date": F.to_date("sale_date")})
-    return judged(
-        typed,
-        F.col("transaction_key"),
-        _rules(source),
-        TABLE,
-        severities("transactions", source, settings),
-    )
-
-
-def _rules(source: Source) -> list[Rule]:
-    def problem(name: str, kind: str) -> SparkColumn:
-        return F.col(f"{name}_problem").eqNullSafe(F.lit(kind))
-
-    prices = ("total_price", "unit_price")
-    overflow = problem("quantity", "overflow") | problem("total_price", "overflow") | problem("unit_price", "overflow")
-    # Where no total is given, quantity × price is the sale's revenue, and that is money too.
-    revenue = F.when(F.col("total_price").isNull(), F.col("quantity") * F.col("unit_price"))
-    overflow = overflow | F.coalesce(revenue.isNotNull() & revenue.try_cast(MONEY).isNull(), F.lit(False))
-    negative = (
-        (F.col("quantity") <= 0)
-        | F.coalesce(F.col("total_price") < 0, F.lit(False))
-        | F.coalesce(F.col("unit_price") < 0, F.lit(False))
-    )
-    zero = F.coalesce(F.col("total_price") == 0, F.lit(False)) | F.coalesce(F.col("unit_price") == 0, F.lit(False))
-    rounded = F.col("quantity_rounded") | F.col("total_price_rounded") | F.col("unit_price_rounded")
-    return [
-        unreadable("sale_date", "sale_date_text"),
-        unreadable("currency", "currency_text"),
-        Rule(
-            "quantity_unreadable",
-            F.col("quantity").isNull() & ~problem("quantity", "overflow"),
-            unreadable_text("quantity", F.col("quantity_text")),
-            fixed=True,
-        ),
-        Rule("number_overflow", overflow, F.lit("a number that does not fit"), fixed=True),
-        version_unreadable(source),
-        Rule(
-            "price_unreadable",
-            problem(prices[0], "unreadable") | problem(prices[1], "unreadable"),
-            F.lit("a price or total that is no number"),
-        ),
-        Rule("customer_missing", F.col("customer_id").isNull(), F.lit("customer_id: missing"), "warn"),
-        Rule("product_missing", F.col("product_id").isNull(), F.lit("product_id: missing"), "warn"),
-        Rule("return_line", negative, F.lit("quantity <= 0, or a price or total < 0"), "warn"),
-        Rule("zero_price", zero, F.lit("a price or total of zero"), "warn"),
-        Rule("rounded", rounded, F.lit("a number with more digits than are kept"), "warn"),
-    ]
-
 
 ENTITY = Entity(
     table=TABLE,
-    fields=Fields(
-        ("transaction_id", "customer_id", "product_id", "sale_date", "sales_channel", "currency", "updated_at"),
-        ("quantity", "total_price", "unit_price"),
-    ),
+    fields=FIELDS,
     required=("transaction_id", "sale_date", "quantity"),
     rules=RULES,
-    clean=clean,
+    typing=typing,
     version_columns=("updated_at", "sale_date"),
 )

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
-from saleslake import values
 from saleslake.config import Settings, Source
-from saleslake.rules import RuleInfo
-from saleslake.silver.contract import (
-    CDF,
-    LINEAGE_COLUMNS,
-    READING_RULES,
-    Entity,
-    configured_version,
-    judged,
-    severities,
-    unreadable,
-    version_unreadable,
-)
-from saleslake.silver.reading import LINEAGE, Fields
+from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, VERSION_UNREADABLE, Entity, Typing
+from saleslake.silver.judge import moments, texts
+from saleslake.silver.judge.reading import Fields, Read
+from saleslake.silver.judge.rules import READING, Record, Rule, cannot_be_read
 from saleslake.table import STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -37,54 +24,58 @@ TABLE = Table(
     constraints={"key_given": "user_id <> ''"},
     properties=CDF,
 )
+FIELDS = Fields(texts=("user_id", "email", "created_at", "updated_at", "country"))
+
+
+class User(Record):
+    """A user, typed. Moments: µs since 1970."""
+
+    __slots__ = ("country", "created_at", "created_text", "email", "user_id", "version_is_due")
+    country: str | None
+    created_at: int | None
+    created_text: object
+    email: str | None
+    user_id: str | None
+    version_is_due: bool
+
+
+def typing(source: Source, settings: Settings) -> Typing:
+    """How the users of a source are typed."""
+    moment = moments.reader(source.date_formats, source.time_zone)
+
+    def typed(read: Read, file: str, ordinal: int) -> User:
+        user_id, email, created, updated, country = read.values
+        user = User(read, texts.identifier(user_id))
+        user.user_id = user.key
+        user.email, user.country = texts.trimmed(email), texts.trimmed(country)
+        user.created_at, user.created_text = moment(created), created
+        user.version_is_due = bool(source.version)
+        user.version_time = (
+            None if not source.version else user.created_at if source.version == "created_at" else moment(updated)
+        )
+        return user
+
+    return typed
+
 
 RULES = (
-    *READING_RULES,
-    RuleInfo(
+    *READING,
+    Rule(
         "created_at_unreadable",
         "error",
-        True,
         "created_at given and in none of the date formats, or in two that disagree",
+        lambda u: u.created_at is None and not texts.is_blank(u.created_text),
+        lambda u: cannot_be_read("created_at", u.created_text),
+        fixed=True,
     ),
-    RuleInfo(
-        "version_unreadable",
-        "error",
-        True,
-        "the source's version column is unreadable: the version could not be ordered",
-    ),
+    VERSION_UNREADABLE,
 )
-
-
-def clean(records: DataFrame, source: Source, settings: Settings) -> DataFrame:
-    """Grain: one row a record in and out; typed, judged by RULES. Columns: TABLE plus those of quarantine."""
-    typed = records.select(
-        *LINEAGE,
-        *("raw", "header", "unreadable", "extra_fields", "short_fields"),
-        values.identifier(F.col("user_id")).alias("user_id"),
-        values.trimmed(F.col("email")).alias("email"),
-        values.timestamp(F.col("created_at"), source.date_formats, source.time_zone).alias("created_at"),
-        values.trimmed(F.col("created_at")).alias("created_text"),
-        values.timestamp(F.col("updated_at"), source.date_formats, source.time_zone).alias("updated_at"),
-        values.trimmed(F.col("country")).alias("country"),
-    )
-    rules = [
-        unreadable("created_at", "created_text", optional=True),
-        version_unreadable(source),
-    ]
-    return judged(
-        typed.withColumn("version_time", configured_version(source)),
-        F.col("user_id"),
-        rules,
-        TABLE,
-        severities("users", source, settings),
-    )
-
 
 ENTITY = Entity(
     table=TABLE,
-    fields=Fields(("user_id", "email", "created_at", "updated_at", "country")),
+    fields=FIELDS,
     required=("user_id",),
     rules=RULES,
-    clean=clean,
+    typing=typing,
     version_columns=("updated_at", "created_at"),
 )

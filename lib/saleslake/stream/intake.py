@@ -15,8 +15,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset
+import pyarrow.parquet as pq
 import structlog
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from saleslake import bronze, few, kill_points
@@ -26,15 +28,13 @@ from saleslake.ingest.commit import staging
 from saleslake.ingest.files import display_path
 from saleslake.lake import Lake
 from saleslake.landing import Unit, file_sha256, from_micros, iso, now, unit_name
+from saleslake.silver.step import Rows
 from saleslake.sources.files import check_whole, header_names, read_header, split_lines
 from saleslake.state import Pin
 from saleslake.store import Place
 from saleslake.stream.messages import message_lines
 from saleslake.stream.positions import Positions
-from saleslake.stream.routes import event_sources, routed
-
-AHEAD_SECONDS = 3600
-"""An event dated later than this after its landing moves no clock: one dated 9999 would make all others late."""
+from saleslake.stream.routes import event_sources, past_time, routed, routed_rows, router
 
 _SMALL = 50_000
 _LINES = Source(entity="orders", format="jsonl", path=["events"])
@@ -48,8 +48,8 @@ class Landed:
     records: int = 0
     left_out: int = 0
     by_source: dict[str, int] = field(default_factory=dict)
-    frame: DataFrame | None = None
-    """Its rows as they are in bronze, but for stream_time, persisted; the caller unpersists. None if nothing landed."""
+    rows: Rows | None = None
+    """Its rows as they are in bronze, but for stream_time; the caller releases them. None if nothing landed."""
     newest: datetime | None = None
     """Greatest event time in it, future ones left out."""
     before: Pin | None = None
@@ -65,8 +65,8 @@ class Landed:
         self.newest = max(times, default=None)
 
     def release(self) -> None:
-        if self.frame is not None:
-            self.frame.unpersist()
+        if isinstance(self.rows, DataFrame):
+            self.rows.unpersist()
 
 
 class Intake:
@@ -180,8 +180,12 @@ class Intake:
                 count = stage.add(unit, self._lines(unit))
                 entries.append(unit.control() | {"records": count, "bytes": unit.bytes})
             stage.close()
-            lines = self.lake.spark.read.parquet(f"{stage.folder}/records.parquet") if stage.rows else None
+            lines = self._staged(f"{stage.folder}/records.parquet", stage.rows) if stage.rows else None
             return self._append(stage, lines, entries, max(u.landed_at for u in units), left_out)
+
+    def _staged(self, path: str, records: int) -> Rows:
+        """What was staged, in memory where it is little."""
+        return pq.read_table(path) if few.applies(self.lake, records) else self.lake.spark.read.parquet(path)
 
     def _lines(self, unit: Unit) -> Iterator[pa.RecordBatch]:
         """The file's lines; where its first line is the header of a CSV source, that stands beside the others."""
@@ -220,16 +224,18 @@ class Intake:
         """
         with staging(self.lake, bronze.EVENTS) as stage:
             message_lines(messages, self.positions.labels, self.lake.run_id).write.parquet(f"{stage.folder}/messages")
-            lines = self.lake.spark.read.parquet(f"{stage.folder}/messages")
             confirm()
-            found = _ranges(lines)
+            staged = pyarrow.dataset.dataset(f"{stage.folder}/messages", format="parquet")
+            found = _ranges(staged)
             offered = sum(count for _, _, count in found.values())
             had = self.positions.offsets
             known = {file: had[file] for file, (first, _, _) in found.items() if first <= had.get(file, -1)}
+            for file, upto in known.items():
+                staged = staged.filter((pc.field("file") != file) | (pc.field("ordinal") > upto))
             if known:
-                for file, upto in known.items():
-                    lines = lines.where((F.col("file") != file) | (F.col("ordinal") > upto))
-                found = _ranges(lines)
+                pq.write_table(staged.to_table(), f"{stage.folder}/unknown.parquet")
+                found = _ranges(staged)
+            lines = self._staged(f"{stage.folder}/{'unknown.parquet' if known else 'messages'}", offered)
             left_out = offered - sum(count for _, _, count in found.values())
             if left_out:
                 structlog.get_logger().info("messages_left_out", messages=left_out, reason="bronze has their offsets")
@@ -248,19 +254,16 @@ class Intake:
     # --- the commit --------------------------------------------------------------------------------
 
     def _append(
-        self, stage: bronze.Staging, lines: DataFrame | None, entries: list[dict[str, Any]], at: datetime, left_out: int
+        self, stage: bronze.Staging, lines: Rows | None, entries: list[dict[str, Any]], at: datetime, left_out: int
     ) -> Landed:
         """One commit: the lines, if there are any, and the control row that names what they came in."""
         control = bronze.Control(landed_at=at, units=entries, left_out=left_out)
         landed = Landed(left_out=left_out)
-        told = None
-        if lines is not None:
-            dated = routed(lines, self.lake.settings).withColumn("past_time", past_time())
-            told = bronze.with_identity(dated, "past_time")
-        if few.applies(self.lake, sum(entry["records"] for entry in entries)):
-            append = self._few_rows(stage, told, control, landed)
-        else:
+        if isinstance(lines, DataFrame):
+            told = bronze.with_identity(routed(lines, self.lake.settings), "past_time")
             append = self._many_rows(stage, told, control, landed)
+        else:
+            append = self._few_rows(stage, lines, control, landed)
         kill_points.reached("before_bronze")
         landed.before = self.lake.pin(self.table)
         append()
@@ -272,37 +275,34 @@ class Intake:
         return landed
 
     def _few_rows(
-        self, stage: bronze.Staging, told: DataFrame | None, control: bronze.Control, landed: Landed
+        self, stage: bronze.Staging, lines: pa.Table | None, control: bronze.Control, landed: Landed
     ) -> Callable[[], None]:
         """Counts the rows. Returns what appends them."""
         rows = stage.control_row(control, bronze.EVENTS, self.lake.run_id)
-        if told is not None:
-            lines = told.toArrow()
-            landed.frame = few.frame(self.lake, lines)
-            landed.count(lines.group_by("source").aggregate([([], "count_all"), ("past_time", "max")]).to_pylist())
-            told_rows = lines.drop_columns(["past_time"])
+        if lines is not None:
+            told = bronze.identified(routed_rows(lines, self.lake.settings))
+            landed.rows = told
+            landed.count(told.group_by("source").aggregate([([], "count_all"), ("past_time", "max")]).to_pylist())
+            told_rows = told.drop_columns(["past_time"])
             rows = pa.concat_tables([told_rows, rows.select(told_rows.column_names)], promote_options="permissive")
         clock = pa.scalar(self.clock, pa.timestamp("us", tz="UTC"))
         rows = rows.append_column("stream_time", pa.repeat(clock, rows.num_rows))
         return partial(few.append, self.lake, self.table, rows)
 
     def _many_rows(
-        self, stage: bronze.Staging, told: DataFrame | None, control: bronze.Control, landed: Landed
+        self, stage: bronze.Staging, told: DataFrame, control: bronze.Control, landed: Landed
     ) -> Callable[[], None]:
         """Counts the rows, which fills the cache. Returns what appends them."""
         stage.add_control(control, bronze.EVENTS, self.lake.run_id)
         clock = F.lit(iso(self.clock) if self.clock else None).cast("timestamp").alias("stream_time")
         staged = bronze.with_identity(self.lake.spark.read.parquet(f"{stage.folder}/control.parquet"))
         rows = staged.select("*", clock).select(*self.table.select()).coalesce(1)
-        if told is not None:
-            # The clock is added after the cache: a literal is compiled into the code that reads, and would be anew each time.
-            landed.frame = told.persist()
-            counts = landed.frame.groupBy("source").agg(
-                F.count("*").alias("count_all"), F.max("past_time").alias("past_time_max")
-            )
-            landed.count(counts.toArrow().to_pylist())
-            own = landed.frame.select("*", clock).select(*self.table.select())
-            rows = (own if landed.records > _SMALL else own.coalesce(1)).unionByName(rows)
+        # The clock is added after the cache: a literal is compiled into the code that reads, and would be anew each time.
+        landed.rows = told.persist()
+        counts = told.groupBy("source").agg(F.count("*").alias("count_all"), F.max("past_time").alias("past_time_max"))
+        landed.count(counts.toArrow().to_pylist())
+        own = told.select("*", clock).select(*self.table.select())
+        rows = (own if landed.records > _SMALL else own.coalesce(1)).unionByName(rows)
         return partial(self.lake.append, self.table, rows)
 
     def _remember(self, units: Sequence[dict[str, Any]]) -> None:
@@ -316,27 +316,28 @@ class Intake:
         """Greatest event time landed so far: of the commits since the clock last moved, whose own events it does not show."""
         if self.lake.snapshot(self.table).count() == 0:
             return None
-        rows = self.lake.read(self.table)
-        last = rows.agg(F.max("stream_time")).collect()[0][0]
-        since = F.col("stream_time").isNull() if last is None else F.col("stream_time") == F.lit(last)
-        lines = rows.where((F.col("kind") == "record") & since).select("raw", "header", "defect", "landed_at")
-        row = routed(lines, self.lake.settings).agg(
-            F.unix_micros(F.greatest(F.max(past_time()), F.lit(last).cast("timestamp")))
+        (last,) = self.lake.query("select epoch_us(max(stream_time)) from t", t=self.table).fetchall()[0]
+        lines = self.lake.query(
+            """select raw, header, defect, epoch_us(landed_at) from t
+               where kind = 'record' and epoch_us(stream_time) is not distinct from $last""",
+            {"last": last},
+            t=self.table,
         )
-        micros = row.collect()[0][0]
-        return from_micros(micros) if micros is not None else None
+        clock, route = last, router(self.lake.settings)
+        while found := lines.fetchmany(_SMALL):
+            for raw, header, defect, landed_at in found:
+                at = past_time(route(raw, header, defect).event_time, landed_at)
+                clock = at if clock is None or (at is not None and at > clock) else clock
+        return from_micros(clock) if clock is not None else None
 
 
-def _ranges(lines: DataFrame) -> dict[str, tuple[int, int, int]]:
+def _ranges(messages: pyarrow.dataset.Dataset) -> dict[str, tuple[int, int, int]]:
     """Place of a partition → (first offset, last offset, messages)."""
-    rows = lines.groupBy("file").agg(F.min("ordinal"), F.max("ordinal"), F.count("*")).collect()
+    with Lake.duck(messages=messages) as connection:
+        rows = connection.execute(
+            "select file, min(ordinal), max(ordinal), count(*) from messages group by 1"
+        ).fetchall()
     return {file: (first, last, count) for file, first, last, count in rows}
-
-
-def past_time() -> Column:
-    """event_time, where it is not ahead of the clock of landing."""
-    latest = F.col("landed_at") + F.make_dt_interval(secs=F.lit(AHEAD_SECONDS))
-    return F.when(F.col("event_time") <= latest, F.col("event_time"))
 
 
 def _alternatives(pattern: str) -> list[str]:

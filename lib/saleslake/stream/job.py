@@ -286,7 +286,7 @@ class StreamJob:
     def _decided(self, landed: Landed) -> None:
         """What landed, to silver; gold is told."""
         try:
-            if landed.frame is not None:
+            if landed.rows is not None:
                 self._to_silver(landed)
                 kill_points.reached("between_silver_and_gold")
             elif landed.after and self._silver_is_at(landed.before):
@@ -302,12 +302,13 @@ class StreamJob:
         return all(step.progress(self.lake, name) == pin for name in self.intake.sources)
 
     def _to_silver(self, landed: Landed) -> None:
-        assert landed.frame is not None
+        assert landed.rows is not None
         sources = list(self.intake.sources)
         if self._silver_is_at(landed.before):
-            by_entity: dict[str, dict[str, DataFrame]] = {}
+            by_entity: dict[str, dict[str, step.Rows]] = {}
             for name in landed.by_source:
-                rows = landed.frame.where(F.col("source") == name)
+                rows = landed.rows
+                rows = rows.where(F.col("source") == name) if isinstance(rows, DataFrame) else rows
                 by_entity.setdefault(self.intake.sources[name].entity, {})[name] = rows
             works = [
                 partial(step.decide_together, self.lake, entity, batches, landed.records)

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from saleslake import bronze
-from saleslake.silver.reading import EMPTY, FRAMED, JSON_BEGINS
+from saleslake.silver.judge.rules import EMPTY, FRAMED, JSON_BEGINS
 
 _FRAME_BYTES = 5
 """How a schema registry frames a message: a zero byte and the four bytes of the schema's id."""

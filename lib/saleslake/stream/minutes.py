@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from saleslake import bronze, few, values
-from saleslake.config import Settings, Source
+from saleslake import bronze, few
+from saleslake.config import Settings
 from saleslake.gold import sales_by_minute
 from saleslake.gold.product_revenue import UNITS
 from saleslake.gold.sync_few import Scope, sync_few
 from saleslake.lake import Lake
-from saleslake.silver.reading import JSON_BOMB, OPTIONS, as_set, line_field, plant, struct_of, theirs, walk
-from saleslake.stream.intake import past_time
-from saleslake.stream.routes import TIMES, csv_cell, event_sources
-from saleslake.table import MONEY, QUANTITY, TOTAL
+from saleslake.silver.judge.batches import TEXTS, array, typing_of
+from saleslake.stream.routes import event_sources, past_time
+from saleslake.table import STRING, TIMESTAMP, TOTAL
 
 Handler = Callable[[DataFrame, int], None]
 
@@ -44,83 +45,38 @@ def query(lake: Lake, guard: Callable[[Handler], Handler]) -> DataStreamWriter:
     )
 
 
+EVENT = T.StructType(
+    [T.StructField(name, TIMESTAMP) for name in ("landed_at", "stream_time", "event_time")]
+    + [T.StructField(name, STRING) for name in ("channel", "currency")]
+    + [T.StructField("units", UNITS), T.StructField("net", TOTAL)]
+)
+"""units: sum of the quantities; net: what the event says it sold for, in currency, line by line rounded as in gold.fact_sales."""
+
+
 def events(rows: DataFrame, settings: Settings) -> DataFrame:
-    """Grain: one row an event whose time and currency can be read and whose time has come. Takes bronze.events."""
-    sources = event_sources(settings)
-    tree: dict[str, Any] = {}
-    for source in sources.values():
-        if not source.is_csv:
-            _plant_fields(tree, source)
-    bomb = F.col("raw").rlike(JSON_BOMB)
-    parsed = F.from_json(F.when(~bomb, F.col("raw")), struct_of(tree), OPTIONS)
-    records = as_set(rows.where(F.col("kind") == "record"), settings)
-    read = records.where(F.col("defect").isNull()).select(
-        "source", "raw", "header", "landed_at", "stream_time", F.inline(F.array(F.struct(parsed.alias("_e"))))
-    )
-    columns: dict[str, Column] = {}
-    for name, source in sources.items():
-        for column, value in _fields(source, settings).items():
-            chosen = F.when(F.col("source") == name, value)
-            columns[column] = F.coalesce(columns[column], chosen) if column in columns else chosen
-    found = read.select("landed_at", "stream_time", *[value.alias(name) for name, value in columns.items()])
-    return found.where(past_time().isNotNull() & F.col("currency").isNotNull())
+    """Grain: one row an event whose time and currency can be read and whose time has come. Columns: EVENT. Takes bronze.events."""
+    records = rows.where(F.col("kind") == "record").select("source", *TEXTS, "landed_at", "stream_time")
+    return records.mapInArrow(partial(_counted, settings), EVENT)
 
 
-def _plant_fields(tree: dict[str, Any], source: Source) -> None:
-    texts = [TIMES[source.entity], "currency"]
-    if source.entity == "orders":
-        line: dict[str, Any] = {}
-        plant(line, theirs(source, "items.quantity"), QUANTITY)
-        plant(line, theirs(source, "items.price"), MONEY)
-        plant(tree, theirs(source, "items"), T.ArrayType(struct_of(line)))
-        texts.append("order_source")
-    else:
-        for name, type_ in (("quantity", QUANTITY), ("total_price", MONEY), ("unit_price", MONEY)):
-            plant(tree, theirs(source, name), type_)
-        texts.append("sales_channel")
-    for name in texts:
-        plant(tree, theirs(source, name), T.StringType())
-
-
-def _fields(source: Source, settings: Settings) -> dict[str, Column]:
-    """event_time, channel, currency, units and net of an event of this source, NULL where they cannot be read."""
-
-    def text(name: str) -> Column:
-        return csv_cell(source, name) if source.is_csv else walk(F.col("_e"), theirs(source, name))
-
-    def number(name: str, type_: T.DataType) -> Column:
-        return text(name).try_cast(type_)
-
-    currency = F.coalesce(values.trimmed(text("currency")), F.lit(source.defaults.get("currency")))
-    if source.entity == "orders":
-        items = walk(F.col("_e"), theirs(source, "items"))
-        units = F.aggregate(
-            items, F.lit(0).cast(UNITS), lambda sum_, line: _plus(sum_, line_field(line, source, "quantity"), UNITS)
-        )
-        net = F.aggregate(
-            items,
-            F.lit(0).cast(TOTAL),
-            lambda sum_, line: _plus(
-                sum_, line_field(line, source, "quantity") * line_field(line, source, "price"), TOTAL
-            ),
-        )
-        channel = text("order_source")
-    else:
-        units = number("quantity", QUANTITY).cast(UNITS)
-        amount = (number("quantity", QUANTITY) * number("unit_price", MONEY)).try_cast(TOTAL)
-        net = F.coalesce(number("total_price", MONEY).cast(TOTAL), amount)
-        channel = text("sales_channel")
-    return {
-        "event_time": values.timestamp(text(TIMES[source.entity]), source.date_formats, source.time_zone),
-        "channel": values.channel(channel, settings.channels),
-        "currency": values.currency(currency),
-        "units": units,
-        "net": net,
-    }
-
-
-def _plus(total: Column, value: Column, type_: T.DataType) -> Column:
-    return F.try_add(total, F.coalesce(value, F.lit(0))).try_cast(type_)
+def _counted(settings: Settings, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    typed = {name: typing_of(name, settings) for name in event_sources(settings)}
+    schema = to_arrow_schema(EVENT, timezone="UTC")
+    for batch in batches:
+        times = [batch.column(name).cast(pa.int64()).to_pylist() for name in ("landed_at", "stream_time")]
+        texts = [batch.column(name).to_pylist() for name in ("source", *TEXTS)]
+        found = []
+        for landed_at, stream_time, source, *text in zip(*times, *texts, strict=True):
+            of_source = typed.get(source)
+            event = of_source(*text) if of_source else None
+            if event is None or event.unreadable is not None or event.currency is None:
+                continue
+            at = past_time(event.sold_at, landed_at)
+            if at is not None:
+                found.append((landed_at, stream_time, at, event.channel, event.currency, event.units, event.net))
+        columns: Iterable[Sequence[Any]] = zip(*found, strict=True) if found else [()] * len(schema)
+        arrays = [array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _merge(lake: Lake, counted: DataFrame, _: int) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+import pyarrow as pa
+from pyspark.sql import DataFrame
 
 from saleslake.config import Settings, Source
 from saleslake.errors import ConfigError
-from saleslake.silver.reading import OPTIONS, csv_cells, plant, struct_of, theirs, walk
-from saleslake.values import timestamp, trimmed
+from saleslake.silver.judge import moments
+from saleslake.silver.judge.batches import array
+from saleslake.silver.judge.reading import at_path, json_value, splitter, theirs
+from saleslake.silver.judge.texts import Remembered, trimmed
+from saleslake.sources.files import header_names
+
+AHEAD_SECONDS = 3600
+"""An event dated later than this after its landing moves no clock: one dated 9999 would make all others late."""
 
 KEYS = {"orders": "order_id", "transactions": "transaction_id"}
 TIMES = {"orders": "created_at", "transactions": "sale_date"}
@@ -39,43 +46,102 @@ def event_sources(settings: Settings) -> dict[str, Source]:
     return dict(sorted(found.items(), key=lambda item: item[1].is_csv))
 
 
-def routed(lines: DataFrame, settings: Settings) -> DataFrame:
-    """Adds source, event_time (UTC, NULL where unreadable); sets header and defect. Grain: one row a line, in and out.
+class Route(NamedTuple):
+    """Where an event goes. `event_time`: when it happened, µs since 1970 in UTC; None where that cannot be read."""
 
-    Takes columns raw, header, defect and whatever else. What does not look like JSON goes to the source of CSV events, if there
-    is one and the line has its delimiter; what nobody claims goes to the first source, whose rules name what is wrong.
+    source: str
+    header: str | None
+    defect: str | None
+    event_time: int | None
+
+
+Router = Callable[[str | None, str | None, str | None], Route]
+"""(raw, header, defect) of a line -> its route."""
+
+
+def routed(lines: DataFrame, settings: Settings) -> DataFrame:
+    """Sets source, header and defect of lines of events, and adds past_time. Grain: one row a line, in and out.
+
+    past_time: event time, UTC; NULL where it is unreadable or more than AHEAD_SECONDS after landing.
+    """
+    schema = lines.schema.add("past_time", "timestamp")
+    return lines.mapInArrow(partial(_route_all, settings), schema)
+
+
+def routed_rows(lines: pa.Table, settings: Settings) -> pa.Table:
+    """The same in memory."""
+    batches = list(_route_all(settings, lines.combine_chunks().to_batches()))
+    return pa.Table.from_batches(batches) if batches else lines.append_column("past_time", pa.nulls(0, _MICROS))
+
+
+_MICROS = pa.timestamp("us", tz="UTC")
+_SETS = {"source": 0, "header": 1, "defect": 2}
+
+
+def _route_all(settings: Settings, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    route = router(settings)
+    for batch in batches:
+        texts = [batch.column(name).to_pylist() for name in ("raw", "header", "defect")]
+        found = [route(*line) for line in zip(*texts, strict=True)]
+        landed_at = batch.column("landed_at").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()
+        past = [past_time(each.event_time, at) for each, at in zip(found, landed_at, strict=True)]
+        columns = [
+            array([each[_SETS[name]] for each in found], pa.string()) if name in _SETS else batch.column(name)
+            for name in batch.schema.names
+        ]
+        yield pa.RecordBatch.from_arrays([*columns, array(past, _MICROS)], names=[*batch.schema.names, "past_time"])
+
+
+def past_time(event_time: int | None, landed_at: int) -> int | None:
+    """When an event happened, unless that is ahead of the clock of its landing; µs since 1970."""
+    return event_time if event_time is not None and event_time <= landed_at + AHEAD_SECONDS * 1_000_000 else None
+
+
+def router(settings: Settings) -> Router:
+    """Tells the source of a line, and when what it tells of happened.
+
+    What does not look like JSON goes to the source of CSV events, if there is one and the line has its delimiter; what nobody
+    claims goes to the first source, whose rules name what is wrong.
     """
     sources = event_sources(settings)
     json = {name: source for name, source in sources.items() if not source.is_csv}
     csv = {name: source for name, source in sources.items() if source.is_csv}
-    tree: dict[str, Any] = {}
-    plant(tree, settings.stream.type_field, T.StringType())
-    for source in json.values():
-        for name in (KEYS[source.entity], TIMES[source.entity]):
-            plant(tree, theirs(source, name), T.StringType())
-    is_object = F.coalesce(F.col("raw").rlike(r"^\s*\{"), F.lit(False))
-    parsed = F.from_json(F.when(is_object, F.col("raw")), struct_of(tree), OPTIONS)
-    # A generator is evaluated once: selected from twice, the line would be parsed twice.
-    frame = lines.select("*", is_object.alias("_is_object"), F.inline(F.array(F.struct(parsed.alias("_e")))))
-    type_ = F.lower(trimmed(walk(F.col("_e"), settings.stream.type_field)))
-    by_csv = _csv_source(csv)
-    is_json = F.coalesce(F.col("raw").rlike(r"^\s*[\{\[]"), F.lit(True))
-    source_of = F.when(~is_json & by_csv.isNotNull(), by_csv).otherwise(
-        F.coalesce(_by_type(json, type_), _by_key(json, type_), F.lit(next(iter(json))))
-    )
-    unknown = F.col("_is_object") & type_.isNotNull() & _by_type(json, type_).isNull()
-    frame = frame.withColumns(
-        {"source": source_of, "defect": F.coalesce("defect", F.when(unknown, F.lit(UNKNOWN_TYPE)))}
-    )
-    frame = frame.withColumn("header", _header(csv))
-    return frame.withColumn("event_time", _event_time(json, csv)).drop("_is_object", "_e")
+    first = next(iter(json))
+    by_type = {event_type(source): name for name, source in reversed(json.items())}
+    type_path = settings.stream.type_field.split(".")
+    keys = {name: theirs(source, KEYS[source.entity]).split(".") for name, source in json.items()}
+    times = {name: theirs(source, TIMES[source.entity]).split(".") for name, source in json.items()}
+    moment = {name: moments.reader(source.date_formats, source.time_zone) for name, source in sources.items()}
+    cells = {name: _cell_reader(source, TIMES[source.entity]) for name, source in csv.items()}
+
+    def route(raw: str | None, header: str | None, defect: str | None) -> Route:
+        begins = "" if raw is None else raw.lstrip(_SPACE)[:1]
+        if raw is not None and begins not in ("{", "["):
+            name = _csv_source(csv, raw)
+            if name is not None:
+                header = header if header is not None else configured_header(csv[name])
+                return Route(name, header, defect, moment[name](cells[name](raw, header)))
+        whole = _object(raw) if raw is not None and begins == "{" else None
+        type_ = (trimmed(at_path(whole, type_path)) or "").lower()
+        named = by_type.get(type_)
+        if type_ and named is None:
+            defect = UNKNOWN_TYPE if defect is None else defect
+        elif named is None:
+            named = next((name for name, path in keys.items() if at_path(whole, path) is not None), None)
+        name = named or first
+        return Route(name, None, defect, moment[name](at_path(whole, times[name])))
+
+    return route
 
 
-def _by_type(json: dict[str, Source], type_: Column) -> Column:
-    chosen = F.lit(None).cast("string")
-    for name, source in reversed(json.items()):
-        chosen = F.when(type_ == event_type(source), F.lit(name)).otherwise(chosen)
-    return chosen
+_SPACE = " \t\r\n\x0b\x0c"
+
+
+def _object(raw: str) -> Any:
+    try:
+        return json_value(raw)
+    except ValueError:
+        return None
 
 
 def event_type(source: Source) -> str:
@@ -83,53 +149,26 @@ def event_type(source: Source) -> str:
     return (source.event_type or source.entity.removesuffix("s")).lower()
 
 
-def _by_key(json: dict[str, Source], type_: Column) -> Column:
-    chosen = F.lit(None).cast("string")
-    for name, source in reversed(json.items()):
-        key = walk(F.col("_e"), theirs(source, KEYS[source.entity]))
-        chosen = F.when(type_.isNull() & key.isNotNull(), F.lit(name)).otherwise(chosen)
-    return chosen
+def _csv_source(csv: dict[str, Source], raw: str) -> str | None:
+    """The first CSV source with as many columns as the line has, else the first whose delimiter is in it."""
+    counts = {name: raw.count(source.delimiter) + 1 for name, source in csv.items()}
+    fits = [name for name, source in csv.items() if counts[name] == len(source.columns)]
+    return next(iter(fits + [name for name, count in counts.items() if count > 1]), None)
 
 
-def _csv_source(csv: dict[str, Source]) -> Column:
-    """The CSV source whose header the line came with, else the first with as many columns as the line has, else the first."""
-    chosen = F.lit(None).cast("string")
-    for name, source in reversed(csv.items()):
-        cells = F.split("raw", rf"\Q{source.delimiter}\E", -1)
-        chosen = F.when(F.size(cells) > 1, F.lit(name)).otherwise(chosen)
-    for name, source in reversed(csv.items()):
-        cells = F.split("raw", rf"\Q{source.delimiter}\E", -1)
-        chosen = F.when(F.size(cells) == len(source.columns), F.lit(name)).otherwise(chosen)
-    return chosen
+def _cell_reader(source: Source, name: str) -> Callable[[str, str], str | None]:
+    """Takes a cell of our name out of (a CSV line, its header)."""
+    split, wanted = splitter(source.delimiter, source.quote), theirs(source, name)
+    names_of = Remembered(lambda header: header_names(header, source))
+
+    def cell(raw: str, header: str) -> str | None:
+        names, cells = names_of[header], split(raw)
+        at = names.index(wanted) if wanted in names else len(names)
+        return cells[at] if cells is not None and at < min(len(cells), len(names)) else None
+
+    return cell
 
 
 def configured_header(source: Source) -> str:
     """The header of lines that come without one."""
     return source.delimiter.join(source.columns)
-
-
-def _header(csv: dict[str, Source]) -> Column:
-    chosen = F.lit(None).cast("string")
-    for name, source in csv.items():
-        own = F.coalesce(F.col("header"), F.lit(configured_header(source)))
-        chosen = F.when(F.col("source") == name, own).otherwise(chosen)
-    return chosen
-
-
-def _event_time(json: dict[str, Source], csv: dict[str, Source]) -> Column:
-    text_of = {n: walk(F.col("_e"), theirs(s, TIMES[s.entity])) for n, s in json.items()}
-    text_of |= {name: csv_cell(source, TIMES[source.entity]) for name, source in csv.items()}
-    chosen = F.lit(None).cast("timestamp")
-    for name, text in text_of.items():
-        source = (json | csv)[name]
-        when = timestamp(text, source.date_formats, source.time_zone)
-        chosen = F.when(F.col("source") == name, when).otherwise(chosen)
-    return chosen
-
-
-def csv_cell(source: Source, name: str) -> Column:
-    """A cell of the CSV line `raw` by the line `header`, without asking what headers there are; NULL where it is not."""
-    cells = csv_cells(F.col("raw"), source.delimiter, source.quote)
-    names = F.transform(csv_cells(F.col("header"), source.delimiter, source.quote), lambda name: F.trim(name))
-    place = F.array_position(names, theirs(source, name))
-    return F.get(cells, (place - 1).cast("int"))
