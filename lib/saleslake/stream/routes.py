@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import types as T
 
 from saleslake.config import Settings, Source
 from saleslake.errors import ConfigError
@@ -16,6 +17,7 @@ from saleslake.silver.judge.batches import array
 from saleslake.silver.judge.reading import at_path, json_value, splitter, theirs
 from saleslake.silver.judge.texts import Remembered, trimmed
 from saleslake.sources.files import header_names
+from saleslake.table import TIMESTAMP
 
 AHEAD_SECONDS = 3600
 """An event dated later than this after its landing moves no clock: one dated 9999 would make all others late."""
@@ -64,7 +66,8 @@ def routed(lines: DataFrame, settings: Settings) -> DataFrame:
 
     past_time: event time, UTC; NULL where it is unreadable or more than AHEAD_SECONDS after landing.
     """
-    schema = lines.schema.add("past_time", "timestamp")
+    # Not `schema.add`: that would change the schema of `lines` itself.
+    schema = T.StructType([*lines.schema.fields, T.StructField("past_time", TIMESTAMP)])
     return lines.mapInArrow(partial(_route_all, settings), schema)
 
 
