@@ -130,6 +130,48 @@ MUTATIONS = (
         'F.col("landed") > 2, F.lit("landed twice under one id")',
         "tests/test_accounting.py",
     ),
+    Mutation(
+        "a number is rounded half-even",
+        f"{LIB}/silver/judge/numbers.py",
+        "shifted.to_integral_value(ROUND_HALF_UP)",
+        "shifted.to_integral_value()",
+        "tests/silver/judge/test_numbers.py",
+    ),
+    Mutation(
+        "an offset is added instead of taken away",
+        f"{LIB}/silver/judge/moments.py",
+        'seconds -= -away * 60 if offset[0] == "-" else away * 60',
+        'seconds += -away * 60 if offset[0] == "-" else away * 60',
+        "tests/silver/judge/test_moments.py",
+    ),
+    Mutation(
+        "an object in place of a key is one",
+        f"{LIB}/silver/judge/texts.py",
+        "return None if isinstance(value, dict | list) else trimmed(value)",
+        "return trimmed(value)",
+        "tests/silver/judge/test_texts.py",
+    ),
+    Mutation(
+        "a line that does not fit is kept",
+        f"{LIB}/silver/orders.py",
+        "            elif not overflows:\n",
+        "            else:\n",
+        "tests/silver/test_orders.py tests/silver/judge/test_frozen.py -m quick",
+    ),
+    Mutation(
+        "a rule that can be set cannot",
+        f"{LIB}/silver/judge/rules.py",
+        "return rule.severity if rule.fixed else severities.get(rule.name, rule.severity)",
+        "return rule.severity",
+        "tests/silver/judge/test_rules.py",
+    ),
+    Mutation(
+        "an event is routed to the last source that its key fits",
+        f"{LIB}/stream/routes.py",
+        "named = next((name for name, path in keys.items()",
+        "named = next((name for name, path in reversed(keys.items())",
+        "tests/stream/test_routes.py -m quick",
+    ),
 )
 
 

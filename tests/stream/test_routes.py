@@ -36,6 +36,7 @@ def route(make_settings: Callable[[str], Settings]) -> Callable[..., Route]:
         (order("1", type=" ORDER "), "events_orders"),
         (order("1", type="transaction"), "events_transactions"),
         ("  " + transaction("1"), "events_transactions"),
+        (order("1", type=None, transaction_id="2"), "events_orders"),
         (CSV, "events_transactions_csv"),
         ("a,b", "events_transactions_csv"),
         ("nonsense", "events_orders"),
