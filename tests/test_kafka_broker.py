@@ -105,7 +105,7 @@ def produce(broker: KafkaBroker, topic: str, messages: list[tuple[bytes | None, 
     producer = KafkaProducer(**broker.client_settings(), acks="all")
     try:
         for sent in [producer.send(topic, key=key, value=value) for key, value in messages]:
-            sent.get(timeout=20)
+            sent.get(timeout=60)
     finally:
         producer.close()
 
@@ -113,7 +113,7 @@ def produce(broker: KafkaBroker, topic: str, messages: list[tuple[bytes | None, 
 def consume(broker: KafkaBroker, topic: str, count: int) -> list[tuple[bytes | None, bytes]]:
     """The first `count` messages, or fewer if no more come."""
     consumer = KafkaConsumer(
-        topic, **broker.client_settings(), auto_offset_reset="earliest", group_id=None, consumer_timeout_ms=10_000
+        topic, **broker.client_settings(), auto_offset_reset="earliest", group_id=None, consumer_timeout_ms=60_000
     )
     found: list[tuple[bytes | None, bytes]] = []
     try:
