@@ -178,6 +178,9 @@ def _as_gold_saw_silver(lake: Lake) -> dict[str, int]:
     versions = {}
     for table in INPUTS.values():
         seen, now = state.refreshed.get(table.full_name), sound.get(table.full_name)
-        if seen and now and seen[0] == now[0] and not heal.missing_files(lake, table, seen[1]):
+        if not seen or not now or seen[0] != now[0]:
+            continue
+        # Of the version of now, the inspection has seen that its files are there.
+        if seen[1] == now[1] or not heal.missing_files(lake, table, seen[1]):
             versions[table.full_name] = seen[1]
     return versions

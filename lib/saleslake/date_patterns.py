@@ -15,6 +15,13 @@ _ONLY = {"V": (2,), "O": (1, 4)}
 _RESERVED = "{}#"
 PARTS = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|.", re.DOTALL)
 """A text between quotes, a letter and its repetitions, or a character."""
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""What `MMM` stands for."""
+
+
+def literal(part: str) -> str:
+    """The text that a part of a pattern without a letter stands for: what is between its quotes, or the character itself."""
+    return "'" if part == "''" else part[1:-1].replace("''", "'") if part.startswith("'") else part
 
 
 def problem(pattern: str) -> str | None:

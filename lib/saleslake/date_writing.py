@@ -6,12 +6,11 @@ import re
 from datetime import datetime, timedelta
 
 from saleslake import date_patterns
+from saleslake.date_patterns import MONTHS, PARTS, literal
 
 NAMES = ("iso", "iso_seconds", "epoch_s", "epoch_ms")
 """Forms of a moment that have a name instead of a pattern."""
 
-_PARTS = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|.", re.DOTALL)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WRITES = {
     "yyyy", "y", "yy", "M", "MM", "MMM", "d", "dd", "H", "HH", "h", "hh", "a", "m", "mm", "s", "ss", "X", "XX", "XXX",
     "x", "xx", "xxx", "Z", "S", "SS", "SSS", "SSSS", "SSSSS", "SSSSSS",
@@ -50,11 +49,11 @@ def unit(pattern: str) -> timedelta:
 
 def write(moment: datetime, pattern: str) -> str:
     """An aware moment by a pattern that has no `problem`; what the pattern does not show is cut off."""
-    return "".join(_written(moment, found.group(0), found.group(1)) for found in _PARTS.finditer(pattern))
+    return "".join(_written(moment, found.group(0), found.group(1)) for found in PARTS.finditer(pattern))
 
 
 def _letters(pattern: str) -> list[str]:
-    return [found.group(0) for found in _PARTS.finditer(pattern) if found.group(1)]
+    return [found.group(0) for found in PARTS.finditer(pattern) if found.group(1)]
 
 
 def _unquoted(pattern: str) -> str:
@@ -63,11 +62,11 @@ def _unquoted(pattern: str) -> str:
 
 def _written(at: datetime, text: str, letter: str | None) -> str:
     if letter is None:
-        return "'" if text == "''" else text[1:-1].replace("''", "'") if text.startswith("'") else text
+        return literal(text)
     if letter == "y":
         return f"{at.year % 100:02d}" if text == "yy" else f"{at.year:0{len(text)}d}"
     if text == "MMM":
-        return _MONTHS[at.month - 1]
+        return MONTHS[at.month - 1]
     if letter == "a":
         return "AM" if at.hour < 12 else "PM"
     if letter == "S":

@@ -91,7 +91,7 @@ def decide(lake: Lake, source: str, batch: Rows, records: int) -> Outcome:
     settings = lake.settings.sources[source]
     if settings.key != "line":
         return decide_together(lake, settings.entity, {source: batch}, records)
-    rows = few.frame(lake, batch) if isinstance(batch, pa.Table) else batch
+    rows = _as_frame(lake, batch)
     with judged_once(lake, source, rows) as frame:
         outcome = publish(lake, ENTITIES[settings.entity], frame, touched_files(lake, source, rows))
     _log(source, settings.entity, outcome)
@@ -105,13 +105,14 @@ def decide_together(lake: Lake, entity: str, batches: Mapping[str, Rows], record
         outcome = publish_few(lake, ENTITIES[entity], pa.concat_tables(rows))
     else:
         with ExitStack() as stack:
-            frames = [
-                stack.enter_context(judged_once(lake, s, few.frame(lake, b) if isinstance(b, pa.Table) else b))
-                for s, b in batches.items()
-            ]
+            frames = [stack.enter_context(judged_once(lake, s, _as_frame(lake, b))) for s, b in batches.items()]
             outcome = publish(lake, ENTITIES[entity], reduce(DataFrame.unionByName, frames))
     _log(", ".join(batches), entity, outcome)
     return outcome
+
+
+def _as_frame(lake: Lake, rows: Rows) -> DataFrame:
+    return few.frame(lake, rows) if isinstance(rows, pa.Table) else rows
 
 
 def _log(source: str, entity: str, outcome: Outcome) -> None:

@@ -14,9 +14,8 @@ from saleslake.config import Settings, Source
 from saleslake.errors import ConfigError
 from saleslake.silver.judge import moments
 from saleslake.silver.judge.batches import array
-from saleslake.silver.judge.reading import at_path, json_value, splitter, theirs
-from saleslake.silver.judge.texts import Remembered, trimmed
-from saleslake.sources.files import header_names
+from saleslake.silver.judge.reading import Fields, at_path, json_value, reader, theirs
+from saleslake.silver.judge.texts import trimmed
 from saleslake.table import TIMESTAMP
 
 AHEAD_SECONDS = 3600
@@ -115,7 +114,11 @@ def router(settings: Settings) -> Router:
     keys = {name: theirs(source, KEYS[source.entity]).split(".") for name, source in json.items()}
     times = {name: theirs(source, TIMES[source.entity]).split(".") for name, source in json.items()}
     moment = {name: moments.reader(source.date_formats, source.time_zone) for name, source in sources.items()}
-    cells = {name: _cell_reader(source, TIMES[source.entity]) for name, source in csv.items()}
+    # As the record has it: a default says nothing of when an event happened.
+    time_in = {
+        name: reader(source.model_copy(update={"defaults": {}}), Fields((TIMES[source.entity],)))
+        for name, source in csv.items()
+    }
 
     def route(raw: str | None, header: str | None, defect: str | None) -> Route:
         begins = "" if raw is None else raw.lstrip(_SPACE)[:1]
@@ -123,7 +126,7 @@ def router(settings: Settings) -> Router:
             name = _csv_source(csv, raw)
             if name is not None:
                 header = header if header is not None else configured_header(csv[name])
-                return Route(name, header, defect, moment[name](cells[name](raw, header)))
+                return Route(name, header, defect, moment[name](time_in[name](raw, header).values[0]))
         whole = _object(raw) if raw is not None and begins == "{" else None
         type_ = (trimmed(at_path(whole, type_path)) or "").lower()
         named = by_type.get(type_)
@@ -157,19 +160,6 @@ def _csv_source(csv: dict[str, Source], raw: str) -> str | None:
     counts = {name: raw.count(source.delimiter) + 1 for name, source in csv.items()}
     fits = [name for name, source in csv.items() if counts[name] == len(source.columns)]
     return next(iter(fits + [name for name, count in counts.items() if count > 1]), None)
-
-
-def _cell_reader(source: Source, name: str) -> Callable[[str, str], str | None]:
-    """Takes a cell of our name out of (a CSV line, its header)."""
-    split, wanted = splitter(source.delimiter, source.quote), theirs(source, name)
-    names_of = Remembered(lambda header: header_names(header, source))
-
-    def cell(raw: str, header: str) -> str | None:
-        names, cells = names_of[header], split(raw)
-        at = names.index(wanted) if wanted in names else len(names)
-        return cells[at] if cells is not None and at < min(len(cells), len(names)) else None
-
-    return cell
 
 
 def configured_header(source: Source) -> str:

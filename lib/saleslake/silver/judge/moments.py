@@ -72,7 +72,7 @@ def _iso(local: ZoneInfo | None) -> Read:
 def _day(text: str) -> int | None:
     found = _ISO_DAY.fullmatch(text)
     try:
-        return _micros(datetime(int(found[1]), int(found[2]), int(found[3]))) if found else None
+        return micros_of(datetime(int(found[1]), int(found[2]), int(found[3]))) if found else None
     except ValueError:
         return None
 
@@ -102,7 +102,8 @@ def _rest(text: str) -> tuple[int, bool] | None:
     return seconds * 1_000_000 + (int(fraction[:6].ljust(6, "0")) if fraction else 0), offset is not None
 
 
-def _micros(at: datetime) -> int:
+def micros_of(at: datetime) -> int:
+    """Of a moment of whole seconds in UTC: µs since 1970."""
     passed = at - EPOCH
     return (passed.days * 86_400 + passed.seconds) * 1_000_000
 
@@ -110,7 +111,7 @@ def _micros(at: datetime) -> int:
 def zoned(at: datetime, micros: int, zone: tzinfo) -> int | None:
     """The moment of a local time of whole seconds, and so many microseconds more; None beyond the years 1 to 9999."""
     away = zone.utcoffset(at) or timedelta()
-    return in_range(_micros(at) + micros - away // _MICRO)
+    return in_range(micros_of(at) + micros - away // _MICRO)
 
 
 def in_range(moment: int) -> int | None:

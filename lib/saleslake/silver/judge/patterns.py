@@ -13,10 +13,9 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from saleslake.date_patterns import PARTS
+from saleslake.date_patterns import MONTHS, PARTS, literal
 from saleslake.silver.judge import moments
 
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONG_MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
@@ -77,9 +76,8 @@ def _expression(pattern: str) -> tuple[str, dict[str, Field]]:
     for at, part in enumerate(parts):
         text, letter = part.group(0), part.group(1)
         if letter is None:
-            quoted = "'" if text == "''" else text[1:-1].replace("''", "'") if text.startswith("'") else text
             # `?+`: what could be read as the optional part is it, whatever follows.
-            written.append({"[": "(?:", "]": ")?+"}.get(text) or re.escape(quoted))
+            written.append({"[": "(?:", "]": ")?+"}.get(text) or re.escape(literal(text)))
             continue
         name = f"f{len(fields)}"
         fields[name] = _field(letter, len(text))
@@ -150,13 +148,13 @@ def _moment(given: dict[str, Any], local: tzinfo | None) -> int | None:
         away = given["offset"]
         if abs(away) > _MOST_AWAY:
             return None
-        return moments.in_range((at - moments.EPOCH) // timedelta(microseconds=1) + micros - away * 1_000_000)
+        return moments.in_range(moments.micros_of(at) + micros - away * 1_000_000)
     if "V" in given:
         local = _zone(given["V"])
         if local is None:
             return None
     if local is None:
-        return (at - moments.EPOCH) // timedelta(microseconds=1) + micros  # type: ignore[no-any-return]
+        return moments.micros_of(at) + int(micros)
     return moments.zoned(at, micros, local)
 
 
