@@ -76,10 +76,22 @@ def session_processes() -> Iterator[Processes]:
 
 
 @pytest.fixture(scope="session")
-def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """One broker for all tests; each makes topics of its own."""
+def session_kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """One broker for all tests, for fixtures that outlive a test. Their topics stay, so they need names of their own."""
     with KafkaBroker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture
+def kafka_broker(session_kafka_broker: KafkaBroker) -> Iterator[KafkaBroker]:
+    """That broker. The topics which a test makes go with the test, so the next one may use the same names."""
+    with session_kafka_broker.admin() as admin:
+        before = set(admin.list_topics())
+    yield session_kafka_broker
+    with session_kafka_broker.admin() as admin:
+        made = {name for name in admin.list_topics() if not name.startswith("__")} - before
+        if made:
+            admin.delete_topics(sorted(made))
 
 
 @pytest.fixture

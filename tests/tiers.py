@@ -19,7 +19,7 @@ FIXTURES = {
     "session_processes": "processes",
     "own_servers": "servers",
     "postgres_server": "servers",
-    "kafka_broker": "servers",
+    "session_kafka_broker": "servers",
     "prometheus_programs": "servers",
     "watched": "servers",
     "airflow_python": "airflow",

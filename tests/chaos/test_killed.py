@@ -73,10 +73,10 @@ def batch(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Case
 
 
 @pytest.fixture(scope="module")
-def kafka(spark: SparkSession, kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Case:
+def kafka(spark: SparkSession, session_kafka_broker: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """An empty lakehouse, and a topic for two micro-batches, which every case reads from its start."""
-    kafka_broker.create_topic(TOPIC, PARTITIONS)
-    house = House(tmp_path_factory.mktemp("killed") / "kafka", "kafka", kafka_broker.bootstrap, TOPIC)
+    session_kafka_broker.create_topic(TOPIC, PARTITIONS)
+    house = House(tmp_path_factory.mktemp("killed") / "kafka", "kafka", session_kafka_broker.bootstrap, TOPIC)
     house.feed(SEED, EVENTS, 0)
     return Case.of(house, spark)
 
