@@ -49,7 +49,7 @@ TRANSACTIONS = [
     Extra(132, "TXN-90000016,USR-000010,SKU-00997,2024-02-10,1,15.90,in store", "unknown_product", A,
           "gold: warn; dim_product gets a row with the sku only"),
     Extra(150, 'TXN-90000017, USR-000011 ,SKU-00007,2024-02-12,1,"1,5",Online', "total_price_unreadable", Q,
-          "a quoted field with a comma in it is no number (a setting reads it as if missing)"),
+          "a decimal comma: no number, until the setting `decimal` says so"),
     Extra(151, 'TXN-90000018,USR-000011,SKU-00007,2024-02-12,1,18.00,"In-store, ""north"" counter"', "odd_channel", A,
           "quotes and comma inside a quoted field; no mapping for this channel"),
     Extra(200, "TXN-90000019,USR-000012,SKU-00008,2024-02-15,1,21.00,Online", "duplicate", D, "the same again later"),

@@ -39,7 +39,7 @@ order by currency, sales desc, country;
 
 -- channels: through which channels?
 select f.currency, f.channel, round(sum(coalesce(f.line_amount, 0)), 2) as sales,
-       count(distinct f.source_system || ' ' || f.order_id) as orders
+       count(distinct f.source_system || ' ' || f.purchase_id) as orders
 from gold.fact_sales f
 group by f.currency, f.channel
 order by f.currency, sales desc, f.channel;

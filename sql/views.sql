@@ -26,11 +26,11 @@ group by r.sku, r.currency;
 -- Channels over all days: one row a channel and currency. Customers are counted anew: the days' counts overlap.
 create view gold.channel_performance_total as
 select channel, currency,
-       count(distinct source_system || ' ' || order_id) as orders,
+       count(distinct source_system || ' ' || purchase_id) as orders,
        count(distinct case when user_id <> '(unknown)' then user_id end) as customers,
        sum(quantity) as units,
        sum(coalesce(line_amount, 0)) as net,
-       cast(sum(coalesce(line_amount, 0)) / count(distinct source_system || ' ' || order_id) as decimal(18, 4)) as average_order_value
+       cast(sum(coalesce(line_amount, 0)) / count(distinct source_system || ' ' || purchase_id) as decimal(18, 4)) as average_order_value
 from gold.fact_sales
 group by channel, currency;
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -31,8 +32,8 @@ def frame(spark: SparkSession, table: Table, rows: Iterable[dict[str, Any]]) -> 
     return frames.frame(spark, table, [lineage | row for row in rows])
 
 
-def order(order_id: str, *lines: tuple[int, str, str, str | None], **fields: Any) -> dict[str, Any]:
-    """An order of (line_number, sku, quantity, unit_price)."""
+def order(order_id: str, *lines: tuple[Any, ...], **fields: Any) -> dict[str, Any]:
+    """An order of (line_number, sku, quantity, unit_price) or (…, amount), which by default is quantity × unit_price."""
     return {
         "order_id": order_id,
         "user_id": "u1",
@@ -41,13 +42,15 @@ def order(order_id: str, *lines: tuple[int, str, str, str | None], **fields: Any
         "created_at": AT,
         "channel": "web",
         "date": DAY,
-        "items": lines,
+        "is_sale": True,
+        "items": [line if len(line) == 5 else (*line, _times(line[2], line[3])) for line in lines],
         "record_id": f"r-{order_id}",
     } | fields
 
 
 def sale(transaction_id: str, **fields: Any) -> dict[str, Any]:
-    """A sale of two A."""
+    """A sale of two A; its amount is total_price, else quantity × unit_price."""
+    quantity, total, price = fields.get("quantity", 2), fields.get("total_price"), fields.get("unit_price")
     return {
         "transaction_key": transaction_id,
         "transaction_id": transaction_id,
@@ -55,9 +58,18 @@ def sale(transaction_id: str, **fields: Any) -> dict[str, Any]:
         "product_id": "A",
         "sale_date": AT,
         "quantity": 2,
+        "amount": _times(quantity, price) if total is None else total,
+        "is_sale": True,
         "channel": "store",
         "currency": "EUR",
         "keyed_by_line": False,
         "date": DAY,
         "record_id": f"r-{transaction_id}",
     } | fields
+
+
+def _times(quantity: Any, price: Any) -> Decimal | None:
+    """By decimals alone: half-up to MONEY."""
+    if price is None:
+        return None
+    return (Decimal(quantity) * Decimal(price)).quantize(Decimal("0.0001"), ROUND_HALF_UP)

@@ -24,6 +24,11 @@ DATES = [
     "2023-12-31T23:30:00-01:00",
     "9999-12-31T23:59:59Z",
     "0024-03-01",
+    "2024-03-05T24:00",
+    "2024-03-02t08:15:00,25z",
+    "2024-03-02 08:15:00.123456789 UTC",
+    "\u00a02024-03-05T10:00+02\u200b",
+    "2101-01-01",
 ]
 BAD_DATES = [
     "2024-02-30",
@@ -33,15 +38,47 @@ BAD_DATES = [
     "0000-05-05",
     "9999-12-31T23:59:59-05:00",
     "0001-01-01T00:30:00+02:00",
+    "2024-03-05T24:00:01",
+    "9999-12-31T24:00:00",
+    "2024-03-05T10:00:00+18:30",
 ]
-CURRENCIES = ["EUR", "USD", " eur ", "JPY"]
-USERS = ["u1", "u2", "u3", " u1 ", "stranger"]
-SKUS = ["s1", "s2", "s3", "s4", " s2 ", "uncatalogued"]
+CURRENCIES = ["EUR", "USD", " eur ", "JPY", "kwd", "\u00a0EUR"]
+NO_CURRENCIES = ["EURO", "12", "€", "nan", "XXX", "XYZ"]
+USERS = ["u1", "u2", "u3", " u1 ", "stranger", "\u200bu1\ufeff", "7.0", '="7"', "07"]
+SKUS = ["s1", "s2", "s3", "s4", " s2 ", "uncatalogued", '="s3"', "\u00a0s4"]
+NO_IDS = ["4.501E+11", "9007199254740992.0", "k" * 513, "é" * 257]
+STATUSES = ["paid", "Paid ", "cancelled", "CANCELED", "Test", "on hold", " ", "NULL"]
 CHANNELS = ["Web", "in store", "In-Store", "POS", "Pop up", " "]
 GOOD_NUMBERS = ["1", "2", "2.50", "0.1", "10", "3.3333", "19.99"]
 PECULIAR_NUMBERS = ["-1", "-2.5", "0", "0.00", "1e1", "1.00005", "-0.00005", "2.0005", "12345678901.1234"]
 OVERFLOWING = ["1e15", "123456789012345678901234567890", "99999999999999.99995", "-1e30"]
-NO_NUMBERS = ["12,50", "ten", "1.2.3", "--1", "0x10"]
+NO_NUMBERS = ["ten", "1.2.3", "--1", "0x10", "-(1)", "5 stk"]
+WRITTEN = [
+    *(
+        "1.234",
+        "1,234",
+        "1.234,5",
+        "1,234.50",
+        "1 234,50",
+        "1\u202f234,5",
+        "1'234.50",
+        "12,50",
+        "0.250",
+        "1.23",
+        "12.34,5",
+    ),
+    *("(5)", "5-", "\u22125", "- 5", "\u00a05", "+5", "(1.234)"),
+    *("€5", "5 EUR", "5,00 €", "$5.00", "USD 5", "kr 5", "(€5)", "€-5", "-€5", "5 zł", "¥500", "5 XYZ"),
+]
+"""Numbers as exports write them."""
+MONEY_OBJECTS = [
+    *(
+        '{"amount":"5.00","currencyCode":"EUR"}',
+        '{"amount":5,"currency":"usd"}',
+        '{"Amount":"5,00","CurrencyCode":"EUR"}',
+    ),
+    *('{"value":5}', '{"amount":"€5","currency":"USD"}', '{"amount":5,"currency":"points"}', '{"currency":"EUR"}'),
+]
 
 
 @dataclass(frozen=True)
@@ -68,7 +105,8 @@ def _pick(draw: st.DrawFn, usual: list[str], rare: list[str], one_in: int = 6) -
 
 def _number_token(draw: st.DrawFn) -> str:
     text = _pick(draw, GOOD_NUMBERS, PECULIAR_NUMBERS)
-    return _quoted(text) if draw(st.integers(1, 4)) == 4 else text
+    kind = draw(st.integers(1, 8))
+    return _quoted(draw(st.sampled_from(WRITTEN))) if kind == 8 else _quoted(text) if kind > 6 else text
 
 
 # --- orders ----------------------------------------------------------------------------------------
@@ -85,6 +123,9 @@ ORDER_DEFECTS = (
     "bad_update",
     "no_currency",
     "bad_currency",
+    "bad_key",
+    "user_fraction",
+    "money_object",
     "amount_missing",
     "amount_text",
     "amount_overflow",
@@ -99,6 +140,8 @@ ORDER_DEFECTS = (
     "line_null",
     "line_without_sku",
     "line_without_qty",
+    "line_bad_sku",
+    "line_money_object",
     "line_bad_qty",
     "line_qty_overflow",
     "line_bad_price",
@@ -121,15 +164,17 @@ def order(draw: st.DrawFn, key: str) -> Version:
     """One version of an order."""
     lines = draw(st.lists(_line(), min_size=1, max_size=3))
     fields: Fields = {"order_id": _quoted(draw(st.sampled_from([key, key, key, f" {key} "])))}
-    fields["user_id"] = draw(st.sampled_from([_quoted(u) for u in USERS] + ["7"]))
+    fields["user_id"] = draw(st.sampled_from([_quoted(u) for u in USERS] + ["7", "7.0"]))
     fields["created_at"] = _quoted(draw(st.sampled_from(DATES)))
     if draw(st.booleans()):
         fields["updated_at"] = draw(st.sampled_from([_quoted(d) for d in DATES] + ["null", '""']))
     fields["currency"] = _quoted(draw(st.sampled_from(CURRENCIES)))
     fields["amount"] = _number_token(draw)
     if draw(st.integers(1, 5)) > 1:
-        promo = draw(st.sampled_from(["null", '"SPRING"', '" a, \\"b\\" "', "5"]))
+        promo = draw(st.sampled_from(["null", '"SPRING"', '" a, \\"b\\" "', "5", '" "', '"NULL"']))
         fields["metadata"] = f'{{"source":{_quoted(draw(st.sampled_from(CHANNELS)))},"promo":{promo}}}'
+    if draw(st.integers(1, 3)) == 3:
+        fields["status"] = draw(st.sampled_from([*map(_quoted, STATUSES), "null", "7"]))
     fields["extra"] = draw(st.sampled_from(["1", '{"a":[1,2]}']))
     defect = _pick(draw, [""], list(ORDER_DEFECTS), one_in=4)
     return Version(text=_spoilt_order(fields, lines, defect, draw))
@@ -143,6 +188,10 @@ def _line(draw: st.DrawFn) -> Fields:
         line["price"] = _number_token(draw)
     elif price == 5:
         line["price"] = "null"
+    if draw(st.integers(1, 6)) == 6:
+        line["line_total"] = draw(
+            st.sampled_from(["25.00", '"-25"', "0", "null", '" "', '"€ 5"', "1e15", '"x"', "0.00005"])
+        )
     return line
 
 
@@ -169,7 +218,10 @@ def _spoilt_order(fields: Fields, lines: list[Fields], defect: str, draw: st.Dra
         "bad_date": ("created_at", _quoted(draw(st.sampled_from(BAD_DATES)))),
         "date_number": ("created_at", "1709290000"),
         "bad_update": ("updated_at", _quoted(draw(st.sampled_from(BAD_DATES)))),
-        "bad_currency": ("currency", draw(st.sampled_from(['"EURO"', "12", '"€"', "null"]))),
+        "bad_currency": ("currency", draw(st.sampled_from(["12", "null", *map(_quoted, NO_CURRENCIES)]))),
+        "bad_key": ("order_id", _quoted(draw(st.sampled_from(NO_IDS)))),
+        "user_fraction": ("user_id", "7.5"),
+        "money_object": ("amount", draw(st.sampled_from(MONEY_OBJECTS))),
         "amount_text": ("amount", no_number()),
         "amount_overflow": ("amount", overflow()),
         "amount_object": ("amount", '{"x":1}'),
@@ -184,6 +236,8 @@ def _spoilt_order(fields: Fields, lines: list[Fields], defect: str, draw: st.Dra
         ("line_qty_overflow", "qty", overflow()),
         ("line_bad_price", "price", no_number()),
         ("line_price_overflow", "price", overflow()),
+        ("line_bad_sku", "sku", _quoted(draw(st.sampled_from(NO_IDS)))),
+        ("line_money_object", "price", draw(st.sampled_from(MONEY_OBJECTS))),
     ):
         if defect == wanted:
             last[name] = value
@@ -226,16 +280,22 @@ def transaction(draw: st.DrawFn, key: str) -> Version:
     """One version of a sales transaction."""
     cells = {
         "transaction_id": draw(st.sampled_from([key, key, f" {key} "])),
-        "customer_id": _pick(draw, USERS, ["", "  "]),
-        "product_id": _pick(draw, SKUS, [""]),
+        "customer_id": _pick(draw, USERS, ["", "  ", "NULL", "N/A"]),
+        "product_id": _pick(draw, SKUS, ["", *NO_IDS[:2]]),
         "sale_date": _pick(draw, DATES, [*BAD_DATES, ""], one_in=10),
-        "quantity": _pick(draw, GOOD_NUMBERS + PECULIAR_NUMBERS[:5], [*OVERFLOWING, *NO_NUMBERS, ""], one_in=12),
-        "total_price": _pick(draw, [*GOOD_NUMBERS, *PECULIAR_NUMBERS, "", ""], [*OVERFLOWING, *NO_NUMBERS], one_in=12),
+        "quantity": _pick(
+            draw, GOOD_NUMBERS + PECULIAR_NUMBERS[:5], [*OVERFLOWING, *NO_NUMBERS, *WRITTEN, "", "NaN"], one_in=8
+        ),
+        "total_price": _pick(
+            draw, [*GOOD_NUMBERS, *PECULIAR_NUMBERS, "", ""], [*OVERFLOWING, *NO_NUMBERS, *WRITTEN, "\\N"], one_in=6
+        ),
         "unit_price": _pick(
-            draw, ["", "", "", *GOOD_NUMBERS, "0"], [*OVERFLOWING, *NO_NUMBERS, "99999999999999"], one_in=12
+            draw, ["", "", "", *GOOD_NUMBERS, "0"], [*OVERFLOWING, *NO_NUMBERS, *WRITTEN, "99999999999999"], one_in=8
         ),
         "sales_channel": draw(st.sampled_from([*CHANNELS, 'a "b", c'])),
-        "currency": _pick(draw, [*CURRENCIES, ""], ["EURO"], one_in=10),
+        "currency": _pick(draw, [*CURRENCIES, ""], NO_CURRENCIES, one_in=10),
+        "status": _pick(draw, ["", "paid"], STATUSES, one_in=3),
+        "order_ref": _pick(draw, ["", "p1", " p1 ", "p2", "7.0"], NO_IDS, one_in=20),
         "updated_at": _pick(draw, DATES[:6], ["", "soon"], one_in=12),
     }
     if draw(st.integers(1, 25)) == 25:
@@ -246,7 +306,7 @@ def transaction(draw: st.DrawFn, key: str) -> Version:
 @st.composite
 def user(draw: st.DrawFn, key: str) -> Version:
     cells = {
-        "user_id": _pick(draw, [key, f" {key}"], [""], one_in=15),
+        "user_id": _pick(draw, [key, f" {key}", f'="{key}"'], ["", "nan", *NO_IDS], one_in=15),
         "email": draw(st.sampled_from(["a@b.c", 'x, "y"', ""])),
         "created_at": _pick(draw, [*DATES[:6], ""], BAD_DATES, one_in=8),
         "country": draw(st.sampled_from(["NL", "JP ", ""])),
@@ -259,13 +319,16 @@ def product(draw: st.DrawFn, key: str) -> Version:
     """For CSV its cells, for JSON its text."""
     cells = {
         "sku": _pick(draw, [key, f" {key}"], [""], one_in=15),
-        "name": draw(st.sampled_from(["Cup", " Cup ", 'Cup 3", blue', ""])),
+        "name": draw(st.sampled_from(["Cup", " Cup ", 'Cup 3", blue', "", " ", "NULL"])),
         "category": draw(st.sampled_from(["Kitchen", "Sports ", ""])),
         "manufacturer": draw(st.sampled_from(["Acme", ""])),
         "price": _pick(
-            draw, [*GOOD_NUMBERS, "", "-1", "0", "1.00005", "12345678901.1234"], [*OVERFLOWING, *NO_NUMBERS], one_in=8
+            draw,
+            [*GOOD_NUMBERS, "", "-1", "0", "1.00005", "12345678901.1234"],
+            [*OVERFLOWING, *NO_NUMBERS, *WRITTEN],
+            one_in=4,
         ),
-        "currency": draw(st.sampled_from(["EUR", "USD", "", "EURO"])),
+        "currency": draw(st.sampled_from(["EUR", "USD", "", "EURO", "nan"])),
     }
     json_fields = {n: _quoted(v) if v else "null" for n, v in cells.items()}
     return Version(_json(json_fields, spaced=False), tuple(cells.items()), _pick(draw, [""], list(MANGLED), one_in=14))
@@ -275,8 +338,8 @@ def product(draw: st.DrawFn, key: str) -> Version:
 def stock(draw: st.DrawFn, key: str) -> Version:
     cells = {
         "product_id": _pick(draw, [key, f" {key}"], [""], one_in=15),
-        "on_hand": _pick(draw, [*GOOD_NUMBERS, "100", "0", "-4"], [*OVERFLOWING, *NO_NUMBERS, ""], one_in=8),
-        "counted_at": _pick(draw, DATES[:8], [*BAD_DATES, ""], one_in=8),
+        "on_hand": _pick(draw, [*GOOD_NUMBERS, "100", "0", "-4"], [*OVERFLOWING, *NO_NUMBERS, *WRITTEN, ""], one_in=4),
+        "counted_at": _pick(draw, [*DATES[:8], *DATES[10:]], [*BAD_DATES, ""], one_in=8),
     }
     return Version(cells=tuple(cells.items()), mangled=_pick(draw, [""], list(MANGLED), one_in=14))
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -48,6 +49,33 @@ class Feed:
     version: str = ""
     currency: str | None = None
     time_zone: str = "UTC"
+    decimal: str | None = None
+    thousands: str | None = None
+    has_status: bool = False
+    """Whether `status` is mapped, to that name."""
+    has_totals: bool = False
+    """Orders: whether `items.total` is mapped, to `line_total`."""
+    has_orders: bool = False
+    """Transactions: whether `order_id` is mapped, to `order_ref`."""
+
+    @property
+    def mapping(self) -> list[str]:
+        """The same as a configuration says it; nothing where nothing is mapped."""
+        mapped = {"status": "status"} if self.has_status else {}
+        mapped |= {"items.total": "line_total"} if self.has_totals else {}
+        mapped |= {"order_id": "order_ref"} if self.has_orders else {}
+        pairs = ", ".join(f'"{ours}" = "{theirs}"' for ours, theirs in mapped.items())
+        return [f"mapping = {{ {pairs} }}"] if mapped else []
+
+
+@dataclass(frozen=True)
+class OwnRule:
+    """A rule of the project's own, by its condition in SQL and again in Python: None where that is unknown, which holds."""
+
+    name: str
+    severity: str
+    condition: str
+    holds: Callable[[Row], bool | None]
 
 
 @dataclass(frozen=True)
@@ -60,6 +88,10 @@ class Setup:
     missing_item_price: str = "zero"
     precedence: tuple[str, ...] = ()
     tolerance: Decimal = Decimal("0.005")
+    longest_key: int = 512
+    plausible: tuple[date, date] = (date(1970, 1, 1), date(2100, 12, 31))
+    own: dict[str, tuple[OwnRule, ...]] = field(default_factory=dict)
+    """`[[rules.<entity>.custom]]`."""
     event_types: tuple[str, ...] = ()
     """Of events: a JSON object whose `type` is none of them cannot be read."""
 
@@ -71,6 +103,8 @@ class Judged:
     record: Landed
     entity: str
     reasons: list[str]
+    discarded_by: list[str] = field(default_factory=list)
+    """Those of the reasons that say discard."""
     warnings: list[str] = field(default_factory=list)
     key: tuple[str, ...] = ()
     version: datetime | None = None
@@ -113,6 +147,7 @@ def decide(landed: Iterable[Landed], setup: Setup) -> Verdict:
                 "entity": j.entity,
                 "source": j.record.source,
                 "reasons": j.reasons,
+                "discarded_by": j.discarded_by,
                 "raw": j.record.raw,
                 "header": j.record.header,
                 "file": j.record.file,
@@ -125,7 +160,7 @@ def decide(landed: Iterable[Landed], setup: Setup) -> Verdict:
 
 
 def states_of(judged: list[Judged], setup: Setup) -> dict[str, str]:
-    """applied, duplicate, superseded or quarantined, for every record."""
+    """applied, duplicate, superseded or quarantined, for every record; discarded for a quarantined one that a rule closed."""
     latest: dict[str, datetime] = {}
     for j in judged:
         if setup.feeds[j.record.source].key == "line":
@@ -134,7 +169,7 @@ def states_of(judged: list[Judged], setup: Setup) -> dict[str, str]:
     versions: dict[tuple[str, tuple[str, ...]], list[Judged]] = defaultdict(list)
     for j in judged:
         if j.reasons:
-            states[j.record.record_id] = "quarantined"
+            states[j.record.record_id] = "discarded" if j.discarded_by else "quarantined"
         elif setup.feeds[j.record.source].key == "line" and j.record.landed_at < latest[j.record.file]:
             states[j.record.record_id] = "superseded"
         else:
@@ -156,12 +191,32 @@ class Number(str):
 
 
 class Problem(str):
-    """What is wrong with a value: `missing`, `unreadable` or `overflow`."""
+    """What is wrong with a value."""
 
 
-MISSING, UNREADABLE, OVERFLOW = Problem("missing"), Problem("unreadable"), Problem("overflow")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?\s?(Z|[+-]\d\d:?\d\d)?)?")
+MISSING, UNREADABLE, OVERFLOW, ELSEWHERE = map(Problem, ("missing", "unreadable", "overflow", "of another dialect"))
+UNSEEN = "\u00ad\u061c\u180e\ufeff" + "".join(
+    map(chr, (*range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070)))
+)
+"""Of Unicode's format characters those that show nothing; a few places among them that it has not given away yet."""
+NULLS = {"NULL", "\\N", "nan", "NaN", "None", "N/A", "#N/A"}
+NO_SALES = {"cancelled", "canceled", "voided", "failed", "expired", "rejected", "declined", "draft", "pending", "test"}
+FREE = {"promo", "name", "category", "manufacturer"}
+CODES = {"EUR", "USD", "JPY", "GBP", "CHF", "KWD", "CLP", "PLN", "SEK", "NOK", "DKK", "CNY", "CAD", "AUD", "XOF", "DEM"}
+"""The currencies of the histories."""
+SIGNS = {
+    "€": {"EUR"}, "$": {"USD", "CAD", "AUD", "CLP"}, "US$": {"USD"}, "£": {"GBP"}, "¥": {"JPY", "CNY"}, "kr": {"SEK", "NOK", "DKK"},
+    "zł": {"PLN"}, "Fr.": {"CHF"},
+}  # fmt: skip
+BLANKS = " \u00a0\u2009\u202f"
+
+
+def bare(text: str) -> str:
+    """Without what nobody sees at its ends."""
+    shown = [
+        n for n, c in enumerate(text) if unicodedata.category(c) not in ("Zs", "Zl", "Zp", "Cc") and c not in UNSEEN
+    ]
+    return text[shown[0] : shown[-1] + 1] if shown else ""
 
 
 def text_of(value: Any) -> str | None:
@@ -173,24 +228,135 @@ def text_of(value: Any) -> str | None:
 
 def trimmed(value: Any) -> str | None:
     text = text_of(value)
-    return (text.strip(" \t\r\n") or None) if text is not None else None
+    return (bare(text) or None) if text is not None else None
 
 
-def identifier(value: Any) -> str | None:
-    return None if isinstance(value, dict | list) else trimmed(value)
+def as_written(value: Any) -> str | None:
+    """A text of people: every character of it, or nothing."""
+    return text_of(value) if trimmed(value) else None
 
 
-def decimal_of(value: Any, scale: int) -> tuple[Decimal | Problem, bool]:
-    """(the number rounded half-up to `scale`, 18 digits in all; or what is wrong with it), and whether it was rounded."""
-    if value is None or (isinstance(value, str) and not value.strip(" \t\r\n")):
-        return MISSING, False
-    if not isinstance(value, str) or not _NUMBER.fullmatch(value.strip(" \t\r\n")):
-        return UNREADABLE, False
-    exact = Decimal(value.strip(" \t\r\n"))
+def identifier(value: Any) -> tuple[str | None, bool]:
+    """(the id, whether it lost digits). Two ids are equal if their digits are: 1, 1.0, "1" and ="1" are."""
+    if value is None or isinstance(value, dict | list):
+        return None, False
+    text = trimmed(value)
+    if text is None:
+        return None, False
+    is_number = isinstance(value, Number)
+    if is_number and not text.lstrip("-").isdigit():
+        exact = Fraction(text)
+        return (str(exact), False) if exact.denominator == 1 and abs(exact) < 2**53 else (text, True)
+    if text.startswith('="') and text.endswith('"') and text.count('"') == 2:
+        text = bare(text[2:-1])
+    mantissa, e, power = text.upper().partition("E+")
+    first, _, rest = mantissa.lstrip("+-").replace(",", ".").partition(".")
+    if e and len(first) == 1 and (first + rest + power).isdecimal() and len(power) in (2, 3):
+        return text, True
+    if text.endswith(".0") and text[:-2].removeprefix("-").isdecimal():
+        return (text[:-2], False) if abs(int(text[:-2])) < 2**53 else (text, True)
+    return text or None, False
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number as read, and what is to be said of it."""
+
+    value: Decimal | Problem
+    rounded: bool = False
+    ambiguous: bool = False
+    currencies: frozenset[str] | None = None
+    exact: Decimal | None = None
+    """With all its digits."""
+
+
+def number_of(value: Any, scale: int, feed: Feed, *, money: bool = False) -> Amount:
+    """The number rounded half-up to `scale`, 18 digits in all; or what is wrong with it."""
+    if money and isinstance(value, dict):
+        return _amount_object(value, scale, feed)
+    if value is None or (isinstance(value, str) and not bare(value)):
+        return Amount(MISSING)
+    if isinstance(value, Number):
+        return _held(Decimal(value), scale)
+    if not isinstance(value, str):
+        return Amount(UNREADABLE)
+    taken = _digits_and_beside(bare(value), money)
+    if taken is None:
+        return Amount(UNREADABLE)
+    negative, core, currencies = taken
+    found = plain_number(core, feed.decimal or ".", feed.thousands)
+    if found is None:
+        others = [(mark, sep) for mark in ".," for sep in (None, ".", ",", " ", "'") if sep != mark]
+        is_one = any(plain_number(core, mark, sep) for mark, sep in others)
+        return Amount(ELSEWHERE if is_one else UNREADABLE)
+    held = _held(Decimal(f"-{found}" if negative else found), scale)
+    whole, _, part = core.partition(".")
+    no_setting = feed.decimal is None and feed.thousands is None
+    could_be_thousands = 1 <= len(whole) <= 3 and whole[0] != "0" and len(part) == 3 and (whole + part).isdecimal()
+    is_ambiguous = no_setting and could_be_thousands and not held.rounded and not isinstance(held.value, Problem)
+    return Amount(held.value, held.rounded, is_ambiguous, currencies, held.exact)
+
+
+def _amount_object(value: Row, scale: int, feed: Feed) -> Amount:
+    names = {re.sub("[ _-]", "", name).lower(): member for name, member in value.items()}
+    amount = names.get("amount", names.get("value"))
+    if amount is None or isinstance(amount, dict):
+        return Amount(MISSING if amount is None and {"amount", "value"} & names.keys() else UNREADABLE)
+    found = number_of(amount, scale, feed, money=True)
+    stated = trimmed(names.get("currency", names.get("currencycode")))
+    if stated is None:
+        return found
+    both = frozenset((stated.upper(),)) & (found.currencies or frozenset((stated.upper(),)))
+    return Amount(found.value, found.rounded, found.ambiguous, both, found.exact)
+
+
+def _held(exact: Decimal, scale: int) -> Amount:
     if exact.adjusted() > 40:
-        return OVERFLOW, False
+        return Amount(OVERFLOW)
     kept = round_to(exact, scale)
-    return (kept, kept != exact) if fits(kept, scale) else (OVERFLOW, False)
+    return Amount(kept, kept != exact, exact=exact) if fits(kept, scale) else Amount(OVERFLOW)
+
+
+def _digits_and_beside(text: str, money: bool) -> tuple[bool, str, frozenset[str] | None] | None:
+    """(below zero, the digits and what stands between them, currencies meant); None: something else stands there, too."""
+    digits = [n for n, c in enumerate(text) if c in "0123456789"]
+    if not digits:
+        return None
+    start, end = digits[0], digits[-1] + 1
+    if start and text[start - 1] in ".," and not (start > 1 and text[start - 2].isalpha()):
+        start -= 1
+    if text[end : end + 1] in (".", ","):
+        end += 1
+    around = [text[:start].replace("\u2212", "-"), text[end:].replace("\u2212", "-")]
+    signs = [c for c in around[0] if c in "+-("] + [c for c in around[1] if c in "-)"]
+    if signs not in ([], ["+"], ["-"], ["(", ")"]):
+        return None
+    words = [word for side in around if (word := bare(side.translate(dict.fromkeys(map(ord, "+-()")))))]
+    if "+" in around[1] or ")" in around[0] or "(" in around[1] or len(words) > 1 or (words and not money):
+        return None
+    meant = [SIGNS.get(word) or ({word.upper()} if word.upper() in CODES else None) for word in words]
+    if meant == [None]:
+        return None
+    return signs not in ([], ["+"]), text[start:end], frozenset(meant[0] or ()) if meant else None
+
+
+def plain_number(core: str, mark: str, sep: str | None) -> str | None:
+    """Digits with this decimal mark, and this between groups of three, as Python writes them; None if they are not."""
+    mantissa, e, power = core.replace("E", "e").partition("e")
+    if e and not power.removeprefix("-").removeprefix("+" if power[:1] == "+" else "").isdecimal():
+        return None
+    whole, has_mark, part = mantissa.partition(mark)
+    if not (whole + part).isascii() and sep is None:
+        return None
+    marks = {"'": "'’"}.get(sep or "", BLANKS if sep and sep in BLANKS else sep or "")
+    groups = re.split(f"[{re.escape(marks)}]", whole) if marks else [whole]
+    if len(groups) > 1 and (e or not 1 <= len(groups[0]) <= 3 or any(len(group) != 3 for group in groups[1:])):
+        return None
+    if not all(group.isdecimal() for group in groups if group or len(groups) > 1) or (part and not part.isdecimal()):
+        return None
+    if not whole and not part:
+        return None
+    return f"{''.join(groups) or '0'}.{part or '0'}{e}{power}" if has_mark or part else "".join(groups) + e + power
 
 
 def round_to(number: Decimal, scale: int) -> Decimal:
@@ -216,6 +382,12 @@ def quotient(over: int | Decimal, under: int | Decimal, digits: int = 18) -> Dec
     return kept if fits(kept, 4, digits) else None
 
 
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?: ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?)?",
+    re.ASCII,
+)
+
+
 def moment(value: Any, zone: str) -> datetime | None:
     """ISO 8601 as UTC, from year 1 to 9999; a time without zone is in `zone`, a day is that day whatever the zone."""
     text = trimmed(value)
@@ -224,32 +396,46 @@ def moment(value: Any, zone: str) -> datetime | None:
         return None
     day, hour, minute, second, fraction, offset = found.groups()
     try:
-        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+        start = datetime.combine(date.fromisoformat(day), datetime.min.time())
         if hour is None:
-            return start
-        local = datetime(
-            start.year,
-            start.month,
-            start.day,
-            int(hour),
-            int(minute),
-            int(second or 0),
-            int((fraction or "").ljust(6, "0")),
-        )
+            return start.replace(tzinfo=UTC)
+        if hour == "24":
+            # The end of the day is the beginning of the next.
+            if int(minute + (second or "0") + (fraction or "0")):
+                return None
+            start, hour = start + timedelta(days=1), "00"
+        micros = int((fraction or "").ljust(6, "0")[:6])
+        local = start.replace(hour=int(hour), minute=int(minute), second=int(second or 0), microsecond=micros)
         if offset is None:
             return local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
-        if offset == "Z":
+        if offset.upper() in ("Z", "UTC", "GMT"):
             return local.replace(tzinfo=UTC)
-        sign = -1 if offset[0] == "-" else 1
-        away = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
-        return (local - sign * away).replace(tzinfo=UTC)
+        hours, minutes = int(offset[1:3]), int(offset[3:].removeprefix(":") or 0)
+        if minutes > 59 or hours * 60 + minutes > 18 * 60:
+            return None
+        away = timedelta(hours=hours, minutes=minutes)
+        return (local + away if offset[0] == "-" else local - away).replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def currency_of(value: Any) -> str | None:
+def currency_of(value: Any, *amounts: Any) -> str | None:
+    """The record's own, else the one that an amount of it names."""
     text = (trimmed(value) or "").upper()
-    return text if re.fullmatch("[A-Z]{3}", text) else None
+    if text in CODES:
+        return text
+    for amount in amounts if not text else ():
+        if isinstance(amount, dict):
+            names = {re.sub("[ _-]", "", name).lower(): member for name, member in amount.items()}
+            meant = {(trimmed(names.get("currency", names.get("currencycode"))) or "").upper()} & CODES
+        elif isinstance(amount, str) and not isinstance(amount, Number):
+            word = "".join(c for c in bare(amount) if c.isalpha() or c in "€$£¥")
+            meant = SIGNS.get(word) or ({word.upper()} & CODES)
+        else:
+            meant = set()
+        if len(meant) == 1:
+            return next(iter(meant))
+    return None
 
 
 def channel_of(value: Any, names: dict[str, str]) -> str:
@@ -272,16 +458,23 @@ def judge(record: Landed, setup: Setup) -> Judged:
         broken.append((name, severity.get(name, usual)))
 
     values = _csv_values(record, breaks) if feed.format == "csv" else _json_values(record)
+    if values is not None and feed.format == "csv":
+        values = {name: None if name not in FREE and bare(cell) in NULLS else cell for name, cell in values.items()}
     if values is None or _is_of_another_type(values, feed, setup):
-        return Judged(record, feed.entity, ["unreadable"])
+        closed = ["unreadable"] if severity.get("unreadable") == "discard" else []
+        return Judged(record, feed.entity, ["unreadable"], closed)
     if feed.currency and not trimmed(values.get("currency")):
         values["currency"] = feed.currency
     key, version, row = _READERS[feed.entity](values, record, feed, setup, breaks)
     if key is None:
         breaks("key_missing")
-    reasons = sorted({name for name, kind in broken if kind == "error"})
+    for own in setup.own.get(feed.entity, ()):
+        if own.holds(row) is False:
+            breaks(own.name, own.severity)
+    reasons = sorted({name for name, kind in broken if kind != "warn"})
+    discards = sorted({name for name, kind in broken if kind == "discard"})
     warnings = sorted({name for name, kind in broken if kind == "warn"})
-    return Judged(record, feed.entity, reasons, warnings, key or (), version, row)
+    return Judged(record, feed.entity, reasons, discards, warnings, key or (), version, row)
 
 
 def _is_of_another_type(values: Row, feed: Feed, setup: Setup) -> bool:
@@ -307,6 +500,8 @@ def _csv_values(record: Landed, breaks: Callable[..., None]) -> Row | None:
     if cells is None:
         return None
     assert names is not None
+    if len(cells) == len(names) + 1 and not cells[-1]:
+        cells.pop()
     if len(cells) > len(names):
         breaks("extra_fields")
     if len(cells) < len(names):
@@ -340,14 +535,72 @@ def csv_cells(line: str) -> list[str] | None:
 
 
 Reading = tuple["tuple[str, ...] | None", "datetime | None", Row]
+Breaks = Callable[..., None]
+
+
+def _id(value: Any, setup: Setup, breaks: Breaks) -> str | None:
+    text, is_mangled = identifier(value)
+    if is_mangled:
+        breaks("key_mangled")
+    elif text is not None and len(text.encode("utf-8", "surrogatepass")) > setup.longest_key:
+        breaks("key_too_long")
+    return text
+
+
+def _number(value: Any, scale: int, feed: Feed, breaks: Breaks) -> Amount:
+    return _said(number_of(value, scale, feed), breaks)
+
+
+def _money(value: Any, currency: str | None, feed: Feed, breaks: Breaks) -> Amount:
+    found = number_of(value, 4, feed, money=True)
+    if found.currencies is not None and currency is not None and currency not in found.currencies:
+        breaks("currency_conflict")
+    return _said(found, breaks)
+
+
+def _said(found: Amount, breaks: Breaks) -> Amount:
+    for is_so, rule, usual in (
+        (found.value is OVERFLOW, "number_overflow", "error"),
+        (found.value is ELSEWHERE, "number_in_other_dialect", "error"),
+        (found.ambiguous, "number_ambiguous", "warn"),
+        (found.rounded, "rounded", "warn"),
+    ):
+        if is_so:
+            breaks(rule, usual)
+    return found
+
+
+def sold_for(quantity: Amount, price: Amount, total: Amount) -> Decimal | None:
+    """What a line or sale was sold for: its total, else the exact product, rounded once; None: not told, or beyond MONEY."""
+    if not isinstance(total.value, Problem):
+        return total.value
+    if quantity.exact is None or price.exact is None:
+        return None
+    with localcontext(Context(prec=60)):
+        return money(quantity.exact * price.exact)
+
+
+def _status(values: Row, feed: Feed, breaks: Breaks) -> tuple[str | None, bool]:
+    """(status, whether it is one of a sale)."""
+    status = trimmed(values.get("status")) if feed.has_status else None
+    is_sale = status is None or re.sub(r"[\s_-]", "", status).lower() not in NO_SALES
+    if not is_sale:
+        breaks("no_sale", "warn")
+    return status, is_sale
+
+
+def _plausible(setup: Setup, breaks: Breaks, *times: datetime | None) -> None:
+    first, last = setup.plausible
+    if any(at is not None and not first <= at.date() <= last for at in times):
+        breaks("date_implausible", "warn")
 
 
 _NO_MORE: tuple[Any, ...] = (None, False, "false", "0", "", [], {})
 """What a mark of more lines says where there are none."""
 
 
-def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callable[..., None]) -> Reading:
-    order_id = identifier(values.get("order_id"))
+def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks) -> Reading:
+    order_id = _id(values.get("order_id"), setup, breaks)
     metadata = values.get("metadata") if isinstance(values.get("metadata"), dict) else {}
     assert isinstance(metadata, dict)
     created, updated = (
@@ -358,31 +611,29 @@ def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callab
         breaks("created_at_unreadable")
     if updated is None and trimmed(values.get("updated_at")):
         breaks("updated_at_unreadable")
-    currency = currency_of(values.get("currency"))
+    _plausible(setup, breaks, created, updated)
+    currency = currency_of(values.get("currency"), values.get("amount"))
     if currency is None:
         breaks("currency_unreadable")
-    user = identifier(values.get("user_id"))
+    user = _id(values.get("user_id"), setup, breaks)
     if user is None:
         breaks("user_missing", "warn")
-    amount, amount_rounded = decimal_of(values.get("amount"), 4)
-    lines, rounded = _lines(values.get("items"), setup, breaks)
+    amount = _money(values.get("amount"), currency, feed, breaks).value
+    status, is_sale = _status(values, feed, breaks)
+    lines = _lines(values.get("items"), currency, feed, setup, breaks)
     refunds = values.get("refunds")
     for holder in (values, refunds if isinstance(refunds, dict) else {}):
         if any(holder.get(mark) not in _NO_MORE for mark in ("has_more", "next", "nextCursor")):
             breaks("lines_incomplete")
-    total = sum((line["quantity"] * (line["unit_price"] or 0) for line in lines), Decimal(0))
-    if amount is OVERFLOW:
-        breaks("number_overflow")
-    elif isinstance(amount, Problem):
+    total = sum((line["amount"] or 0 for line in lines), Decimal(0))
+    if amount in (MISSING, UNREADABLE):
         breaks("amount_missing", "warn")
-    elif abs(amount - total) > setup.tolerance:
+    elif not isinstance(amount, Problem) and abs(amount - total) > setup.tolerance:
         breaks("amount_mismatch", "warn")
-    if any(line["quantity"] <= 0 or (line["unit_price"] or 0) < 0 for line in lines):
+    if any(line["quantity"] <= 0 or (line["unit_price"] or 0) < 0 or (line["amount"] or 0) < 0 for line in lines):
         breaks("return_line", "warn")
     if any(line["unit_price"] == 0 for line in lines if line["unit_price"] is not None):
         breaks("zero_price", "warn")
-    if amount_rounded or rounded:
-        breaks("rounded", "warn")
     row = {
         "order_id": order_id,
         "user_id": user,
@@ -392,85 +643,88 @@ def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callab
         "updated_at": updated,
         "order_source": trimmed(metadata.get("source")),
         "channel": channel_of(metadata.get("source"), setup.channels),
-        "promo": text_of(metadata.get("promo")),
+        "promo": as_written(metadata.get("promo")),
+        "status": status,
+        "is_sale": is_sale,
         "items": lines,
         "date": created.date() if created else None,
     }
     return (order_id,) if order_id else None, updated or created, row
 
 
-def _lines(items: Any, setup: Setup, breaks: Callable[..., None]) -> tuple[list[Row], bool]:
-    """The lines that can be held, and whether a number in one was rounded."""
+def _lines(items: Any, currency: str | None, feed: Feed, setup: Setup, breaks: Breaks) -> list[Row]:
+    """The lines that can be held."""
     kept: list[Row] = []
-    rounded = False
+    left_out = False
     for number, item in enumerate(items if isinstance(items, list) else [], 1):
         if not isinstance(item, dict):
             breaks("line_invalid")
+            left_out = True
             continue
-        sku = identifier(item.get("sku"))
-        quantity, quantity_rounded = decimal_of(item.get("qty"), 3)
-        price, price_rounded = decimal_of(item.get("price"), 4)
-        rounded = rounded or quantity_rounded or price_rounded
-        if sku is None or quantity in (MISSING, UNREADABLE):
+        sku = _id(item.get("sku"), setup, breaks)
+        quantity = _number(item.get("qty"), 3, feed, breaks)
+        price = _money(item.get("price"), currency, feed, breaks)
+        total = _money(item.get("line_total") if feed.has_totals else None, currency, feed, breaks)
+        if sku is None or quantity.value in (MISSING, UNREADABLE):
             breaks("line_invalid")
-        if price is UNREADABLE:
+            left_out = True
+        if UNREADABLE in (price.value, total.value):
             breaks("price_unreadable")
-        if quantity is OVERFLOW or price is OVERFLOW:
-            breaks("number_overflow")
-        if sku is None or isinstance(quantity, Problem) or price is OVERFLOW:
-            continue
-        given = None if isinstance(price, Problem) else price
-        if given is not None and money(quantity * given) is None:
+        amount = sold_for(quantity, price, total)
+        if amount is None and quantity.exact is not None and price.exact is not None:
             breaks("number_overflow")  # the line's revenue is money too
+        if sku is None or isinstance(quantity.value, Problem):
             continue
-        kept.append({"line_number": number, "sku": sku, "quantity": quantity, "unit_price": given})
+        given = None if isinstance(price.value, Problem) else price.value
+        kept.append(
+            {"line_number": number, "sku": sku, "quantity": quantity.value, "unit_price": given, "amount": amount}
+        )
     if isinstance(items, dict) and items:
         breaks("lines_incomplete")
     wanted = isinstance(items, list) and len(items) > 0
-    if not wanted or (not kept and setup.rules.get("orders", {}).get("line_invalid") == "warn"):
+    if not wanted or (left_out and not kept and setup.rules.get("orders", {}).get("line_invalid") == "warn"):
         breaks("items_empty")
-    return kept, rounded
+    return kept
 
 
-def _transaction(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callable[..., None]) -> Reading:
+def _transaction(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks) -> Reading:
     by_line = feed.key == "line"
-    given = identifier(values.get("transaction_id"))
+    given = _id(values.get("transaction_id"), setup, breaks)
     place = f"{record.file}#{record.ordinal}"
     key = place if by_line else given
     sold = moment(values.get("sale_date"), feed.time_zone)
     if sold is None:
         breaks("sale_date_unreadable")
-    currency = currency_of(values.get("currency"))
+    currency = currency_of(values.get("currency"), values.get("total_price"), values.get("unit_price"))
     if currency is None:
         breaks("currency_unreadable")
-    customer, product = identifier(values.get("customer_id")), identifier(values.get("product_id"))
+    customer, product = (_id(values.get(name), setup, breaks) for name in ("customer_id", "product_id"))
     if customer is None:
         breaks("customer_missing", "warn")
     if product is None:
         breaks("product_missing", "warn")
-    quantity, r1 = decimal_of(values.get("quantity"), 3)
-    total, r2 = decimal_of(values.get("total_price"), 4)
-    price, r3 = decimal_of(values.get("unit_price"), 4)
-    if quantity in (MISSING, UNREADABLE):
+    quantity = _number(values.get("quantity"), 3, feed, breaks)
+    total, price = (_money(values.get(name), currency, feed, breaks) for name in ("total_price", "unit_price"))
+    if quantity.value in (MISSING, UNREADABLE):
         breaks("quantity_unreadable")
-    if OVERFLOW in (quantity, total, price):
-        breaks("number_overflow")
-    if UNREADABLE in (total, price):
+    if UNREADABLE in (total.value, price.value):
         breaks("price_unreadable")
-    q, t, p = (None if isinstance(n, Problem) else n for n in (quantity, total, price))
-    if q is not None and p is not None and t is None and money(q * p) is None:
+    q, t, p = (None if isinstance(n.value, Problem) else n.value for n in (quantity, total, price))
+    amount = sold_for(quantity, price, total)
+    if amount is None and q is not None and p is not None:
         breaks("number_overflow")
+    status, is_sale = _status(values, feed, breaks)
+    order = _id(values.get("order_ref"), setup, breaks) if feed.has_orders else None
     if (q is not None and q <= 0) or (t or 0) < 0 or (p or 0) < 0:
         breaks("return_line", "warn")
     if t == 0 or p == 0:
         breaks("zero_price", "warn")
-    if r1 or r2 or r3:
-        breaks("rounded", "warn")
     version = None
     if feed.version:
         version = sold if feed.version == "sale_date" else moment(values.get(feed.version), feed.time_zone)
         if version is None:
             breaks("version_unreadable")
+    _plausible(setup, breaks, sold, version)
     row = {
         "transaction_key": key,
         "transaction_id": (given or key) if by_line else given,
@@ -480,6 +734,10 @@ def _transaction(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: 
         "quantity": q,
         "total_price": t,
         "unit_price": p,
+        "amount": amount,
+        "order_id": order,
+        "status": status,
+        "is_sale": is_sale,
         "channel": channel_of(values.get("sales_channel"), setup.channels),
         "currency": currency,
         "keyed_by_line": by_line,
@@ -490,14 +748,15 @@ def _transaction(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: 
     return (key,) if key else None, version, row
 
 
-def _user(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callable[..., None]) -> Reading:
-    user = identifier(values.get("user_id"))
+def _user(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks) -> Reading:
+    user = _id(values.get("user_id"), setup, breaks)
     created = moment(values.get("created_at"), feed.time_zone)
     if created is None and trimmed(values.get("created_at")):
         breaks("created_at_unreadable")
     version = moment(values.get(feed.version), feed.time_zone) if feed.version else None
     if feed.version and version is None:
         breaks("version_unreadable")
+    _plausible(setup, breaks, created, version)
     row = {
         "user_id": user,
         "email": trimmed(values.get("email")),
@@ -507,11 +766,10 @@ def _user(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callabl
     return (user,) if user else None, version, row
 
 
-def _product(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callable[..., None]) -> Reading:
-    sku = identifier(values.get("sku"))
-    price, rounded = decimal_of(values.get("price"), 4)
-    if price is OVERFLOW:
-        breaks("number_overflow")
+def _product(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks) -> Reading:
+    sku = _id(values.get("sku"), setup, breaks)
+    currency = currency_of(values.get("currency"), values.get("price"))
+    price = _money(values.get("price"), currency, feed, breaks).value
     if price is UNREADABLE:
         breaks("price_unreadable")
     if price is MISSING:
@@ -519,36 +777,32 @@ def _product(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Call
     held = None if isinstance(price, Problem) else price
     if (held or 0) < 0:
         breaks("negative_price", "warn")
-    if rounded:
-        breaks("rounded", "warn")
     version = moment(values.get(feed.version), feed.time_zone) if feed.version else None
     if feed.version and version is None:
         breaks("version_unreadable")
+    _plausible(setup, breaks, version)
     row = {
         "sku": sku,
-        "name": text_of(values.get("name")),
+        "name": as_written(values.get("name")),
         "category": trimmed(values.get("category")),
         "manufacturer": trimmed(values.get("manufacturer")),
         "price": held,
-        "currency": currency_of(values.get("currency")),
+        "currency": currency,
     }
     return (sku, record.source) if sku else None, version, row
 
 
-def _stock(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Callable[..., None]) -> Reading:
-    product = identifier(values.get("product_id"))
+def _stock(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks) -> Reading:
+    product = _id(values.get("product_id"), setup, breaks)
     counted = moment(values.get("counted_at"), feed.time_zone)
     if counted is None:
         breaks("counted_at_unreadable")
-    on_hand, rounded = decimal_of(values.get("on_hand"), 3)
-    if on_hand is OVERFLOW:
-        breaks("number_overflow")
-    elif isinstance(on_hand, Problem):
+    on_hand = _number(values.get("on_hand"), 3, feed, breaks).value
+    if on_hand in (MISSING, UNREADABLE):
         breaks("quantity_unreadable")
-    elif on_hand < 0:
+    elif not isinstance(on_hand, Problem) and on_hand < 0:
         breaks("negative_stock", "warn")
-    if rounded:
-        breaks("rounded", "warn")
+    _plausible(setup, breaks, counted)
     row = {"product_id": product, "on_hand": on_hand, "counted_at": counted}
     return (product,) if product else None, counted, row
 
@@ -571,7 +825,7 @@ def gold(silver: dict[str, list[Row]], setup: Setup) -> dict[str, list[Row]]:
     fact = [*_order_lines(silver["silver.orders"], catalogue, setup), *_sales(silver["silver.transactions"], catalogue)]
     orders = [
         {
-            **{n: o[n] for n in ("order_id", "amount", "currency", "promo", "created_at", "warnings", "date")},
+            **{n: o[n] for n in _OF_ORDER},
             "user_id": o["user_id"] or UNKNOWN,
             "source": o["order_source"],
         }
@@ -603,6 +857,7 @@ def gold(silver: dict[str, list[Row]], setup: Setup) -> dict[str, list[Row]]:
     }
 
 
+_OF_ORDER = ("order_id", "amount", "currency", "promo", "created_at", "status", "is_sale", "warnings", "date")
 _PRODUCT_FIELDS = ("name", "category", "manufacturer", "price", "price_currency")
 
 
@@ -636,9 +891,11 @@ def _base_price(sku: str, currency: str, catalogue: dict[str, Row]) -> Decimal |
 def _order_lines(orders: list[Row], catalogue: dict[str, Row], setup: Setup) -> list[Row]:
     lines = []
     for order in orders:
-        for item in order["items"]:
-            price, flags = item["unit_price"], []
-            if price is None:
+        for item in order["items"] if order["is_sale"] else ():
+            price, amount, flags = item["unit_price"], item["amount"], []
+            if amount is not None:
+                price = price if price is not None else quotient(amount, item["quantity"]) if item["quantity"] else None
+            else:
                 base = (
                     _base_price(item["sku"], order["currency"], catalogue)
                     if setup.missing_item_price == "catalogue"
@@ -648,20 +905,22 @@ def _order_lines(orders: list[Row], catalogue: dict[str, Row], setup: Setup) -> 
                     price, flags = base, ["catalogue_price"]
                 else:
                     price, flags = Decimal(0), ["price_missing"]
+                amount = money(price * item["quantity"])
             lines.append(
                 {
                     "source_system": "orders",
                     "order_id": order["order_id"],
+                    "purchase_id": order["order_id"],
                     "line_number": item["line_number"],
                     "line_file": "",
                     "user_id": order["user_id"] or UNKNOWN,
                     "sku": item["sku"],
                     "quantity": item["quantity"],
                     "unit_price": price,
-                    "line_amount": money(price * item["quantity"]),
+                    "line_amount": amount,
                     "channel": order["channel"],
                     "currency": order["currency"],
-                    "is_return": item["quantity"] <= 0 or price < 0,
+                    "is_return": item["quantity"] <= 0 or (price or 0) < 0 or amount < 0,
                     "flags": flags,
                     "created_at": order["created_at"],
                     "date": order["date"],
@@ -674,15 +933,13 @@ def _order_lines(orders: list[Row], catalogue: dict[str, Row], setup: Setup) -> 
 def _sales(transactions: list[Row], catalogue: dict[str, Row]) -> list[Row]:
     lines = []
     for t in transactions:
-        sku, quantity, total, mapped = t["product_id"] or UNKNOWN, t["quantity"], t["total_price"], t["unit_price"]
+        if not t["is_sale"]:
+            continue
+        sku, quantity, amount, price = t["product_id"] or UNKNOWN, t["quantity"], t["amount"], t["unit_price"]
         flags: list[str] = []
-        price = mapped
-        if total is not None:
-            amount = total
+        if amount is not None:
             if price is None and quantity != 0:
-                price = quotient(total, quantity)
-        elif mapped is not None:
-            amount = money(mapped * quantity)
+                price = quotient(amount, quantity)
         else:
             base = _base_price(sku, t["currency"], catalogue)
             amount = money(base * quantity) if base is not None else None
@@ -690,7 +947,8 @@ def _sales(transactions: list[Row], catalogue: dict[str, Row]) -> list[Row]:
         lines.append(
             {
                 "source_system": "transactions",
-                "order_id": t["transaction_id"],
+                "order_id": t["transaction_id"] if t["keyed_by_line"] else t["transaction_key"],
+                "purchase_id": t["order_id"] or t["transaction_id"],
                 "line_number": t["_ordinal"] if t["keyed_by_line"] else 1,
                 "line_file": t["_file"] if t["keyed_by_line"] else "",
                 "user_id": t["customer_id"] or UNKNOWN,
@@ -700,7 +958,7 @@ def _sales(transactions: list[Row], catalogue: dict[str, Row]) -> list[Row]:
                 "line_amount": amount,
                 "channel": t["channel"],
                 "currency": t["currency"],
-                "is_return": quantity <= 0 or (total or 0) < 0 or (price or 0) < 0,
+                "is_return": quantity <= 0 or (amount or 0) < 0 or (price or 0) < 0,
                 "flags": flags,
                 "created_at": t["sale_date"],
                 "date": t["date"],
@@ -738,7 +996,7 @@ def _revenue(fact: list[Row]) -> list[Row]:
 
 
 def _orders_in(lines: list[Row]) -> int:
-    return len({(line["source_system"], line["order_id"]) for line in lines})
+    return len({(line["source_system"], line["purchase_id"]) for line in lines})
 
 
 def _channels(fact: list[Row]) -> list[Row]:

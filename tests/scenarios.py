@@ -22,6 +22,8 @@ CSV_NAMES = {
         "unit_price",
         "sales_channel",
         "currency",
+        "status",
+        "order_ref",
     ],
     "tx_lines": [
         "sale_date",
@@ -38,9 +40,9 @@ CSV_NAMES = {
     "stock": ["product_id", "on_hand", "counted_at"],
 }
 FEEDS = {
-    "orders_a": Feed("orders", "jsonl"),
+    "orders_a": Feed("orders", "jsonl", has_status=True, has_totals=True),
     "orders_b": Feed("orders", "jsonl", currency="EUR", time_zone="Europe/Berlin"),
-    "tx": Feed("transactions", "csv", currency="EUR"),
+    "tx": Feed("transactions", "csv", currency="EUR", has_status=True, has_orders=True),
     "tx_lines": Feed("transactions", "csv", key="line", currency="USD"),
     "users": Feed("users", "csv"),
     "products_csv": Feed("products", "csv", currency="EUR"),
@@ -51,8 +53,13 @@ STEPS = ("all", "land", "land and silver", "land, silver of some", "twice")
 RULES = {
     "default": {},
     "lenient": {
-        "orders": {"line_invalid": "warn", "items_empty": "warn", "user_missing": "error"},
-        "transactions": {"price_unreadable": "warn", "product_missing": "error"},
+        "orders": {
+            "line_invalid": "warn",
+            "items_empty": "warn",
+            "user_missing": "error",
+            "currency_unreadable": "discard",
+        },
+        "transactions": {"price_unreadable": "warn", "product_missing": "discard"},
     },
 }
 
@@ -103,6 +110,7 @@ class Scenario:
                 f'time_zone = "{feed.time_zone}"',
             ]
             lines += [f'key = "{feed.key}"'] if feed.key == "line" else []
+            lines += feed.mapping
             lines += [f'defaults = {{ currency = "{feed.currency}" }}'] if feed.currency else []
         return "\n".join(lines)
 
@@ -188,9 +196,10 @@ def _spread(draw: st.DrawFn, count: int) -> list[dict[str, list[str]]]:
 
 
 def line_of(source: str, version: Version) -> str:
-    """A version as the line of its source's files."""
+    """A version as the line of its source's files. A quote that is not closed would take the lines after it along."""
     names = CSV_NAMES.get(source)
-    return version.text if names is None else histories.csv_line(dict(version.cells), names, version.mangled)
+    mangled = version.mangled.replace("quote_open", "quote_text")
+    return version.text if names is None else histories.csv_line(dict(version.cells), names, mangled)
 
 
 def write(root: Path, run: Run) -> None:

@@ -100,6 +100,7 @@ def judged_row(n: int, record: Given, **fields: Any) -> dict[str, Any]:
         "warnings": [],
         "reasons": [],
         "details": [],
+        "discarded_by": [],
     } | fields
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -10,7 +13,9 @@ from pyspark.sql import SparkSession
 from saleslake import bronze
 from saleslake.accounting import prove_entity, verify
 from saleslake.gold import fact_sales
+from saleslake.ingest.window import Window
 from saleslake.lake import Lake
+from saleslake.pipeline import Batch
 from saleslake.silver import orders, quarantine
 from saleslake.silver.registry import ENTITIES
 from saleslake.table import Table
@@ -83,3 +88,25 @@ def test_gold_is_compared_row_for_row_with_what_silver_says(sample: Sample) -> N
     assert not proof.holds
     assert all(order_id in key for key in proof.gold["gold.fact_sales"])
     assert {name for name, differing in proof.gold.items() if differing} == {"gold.fact_sales"}
+
+
+def test_what_a_rule_discards_is_part_of_the_quarantined_and_stands_there_as_such(
+    make_lake: Callable[[str], Lake], tmp_path: Path
+) -> None:
+    source = '[sources.s]\nentity = "users"\nformat = "csv"\npath = "in"\n'
+    own = '[[rules.users.custom]]\nname = "test_user"\ncondition = "email not like \'%@test\'"\nseverity = "{}"\n'
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "u.csv").write_text("user_id,email\nA,a@b\nB,b@test\n,c@d\n,d@test\nE,\n")
+    lake = make_lake(source + own.format("discard"))
+    batch = Batch(lake)
+    batch.land(["s"], Window())
+    batch.silver()
+    (outcome,) = batch.summary.outcomes.values()
+    assert (outcome.applied, outcome.quarantined, outcome.discarded, outcome.open) == (2, 3, 2, 1)
+    assert (outcome.reasons, outcome.discards) == ({"key_missing": 1}, {"test_user": 2})
+    (proof,) = prove_entity(lake, ENTITIES["users"])
+    assert proof.adds_up
+    assert (proof.landed, proof.applied, proof.quarantined, proof.discarded) == (5, 2, 3, 2)
+    (other,) = prove_entity(make_lake(source + own.format("error")), ENTITIES["users"])
+    ((what, ids),) = other.wrong.items()
+    assert (what, len(ids)) == ("should be quarantined, is discarded", 2)

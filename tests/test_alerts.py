@@ -118,6 +118,9 @@ def test_what_is_left_out_of_when_is_not_told_and_a_failure_is_then_told_as_the_
 def test_quarantine_is_told_above_its_share_of_enough_records(records: int, quarantined: int, is_told: bool) -> None:
     summary = Summary(outcomes={"users": Outcome(records=records, quarantined=quarantined)})
     assert bool(alerts_of("run", summary, None, Alerts())) is is_told
+    more = Outcome(records=records + 5000, quarantined=quarantined + 5000, discarded=5000)
+    told = alerts_of("run", Summary(outcomes={"users": more}), None, Alerts())
+    assert told == alerts_of("run", summary, None, Alerts()), "what a rule discards counts for neither"
 
 
 def test_a_sound_run_and_an_interrupted_one_are_not_told() -> None:
@@ -137,7 +140,7 @@ def test_a_message_says_what_where_and_how_to_look_further() -> None:
     assert text.subject.endswith(": check failed, a source gives no answer, run failed, many records quarantined")
     for line in (
         "  check no_orphans: 2 found; expected: every line has its order",
-        "landed 0, decided 200, quarantined 30, retries 3, gold tables written 0",
+        "landed 0, decided 200, quarantined 30, discarded 0, retries 3, gold tables written 0",
         "users: 30 of 200 quarantined (key_missing 30)",
         "Run      R1: run, 12.3 s from 2026-03-01 06:00:00 UTC",
         "Log      /data/logs/R1.jsonl",

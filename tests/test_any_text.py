@@ -21,12 +21,11 @@ from saleslake.ingest.window import Window
 from saleslake.lake import Lake
 from saleslake.pipeline import Batch
 from saleslake.silver import orders, products, quarantine, stock, transactions, users
+from saleslake.silver.judge.texts import AROUND
 from saleslake.status import status
 from tests.comparing import stored
 
 MANY = 200
-SPACE = " \t\r\n"
-"""What is trimmed from keys, and nothing else is."""
 BREAKS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 """What Python's `splitlines` takes for the end of a line, beside CR and LF."""
 PECULIAR = (
@@ -46,7 +45,6 @@ path = "tills.jsonl"
 entity = "users"
 format = "csv"
 path = "people.csv"
-multiline = true
 [sources.wares]
 entity = "products"
 format = "jsonl"
@@ -76,7 +74,7 @@ def texts() -> list[str]:
         found.append(text)
 
     collect()
-    keys = dict.fromkeys(key for text in found if (key := text.strip(SPACE)) and key[0] not in "[{")
+    keys = dict.fromkeys(key for text in found if (key := text.strip(AROUND)) and key[0] not in "[{")
     return list(keys)[: len(PECULIAR) * 4 + MANY]
 
 

@@ -67,7 +67,6 @@ def test_every_file_of_csv_spectrum_gives_the_records_its_json_lists(make_lake: 
         format = "csv"
         path = "{spectrum}/csvs"
         key = "line"
-        multiline = true
         defaults = {{ sale_date = "2024-01-01", quantity = "1", total_price = "1", currency = "EUR" }}
         """)
     run(lake)
@@ -87,9 +86,7 @@ def test_naughty_strings_come_out_byte_for_byte(form: str, tmp_path: Path, make_
     else:
         quoted = [f'n{i},"{s.replace(chr(34), chr(34) * 2)}"' for i, s in enumerate(strings)]
         (tmp_path / "p.csv").write_text("\r\n".join(["sku,name", *quoted]), encoding="utf-8", newline="")
-    lake = make_lake(
-        f"[sources.p]\nentity = 'products'\nformat = '{form}'\npath = 'p.{form}'\nmultiline = {str(form == 'csv').lower()}"
-    )
+    lake = make_lake(f"[sources.p]\nentity = 'products'\nformat = '{form}'\npath = 'p.{form}'")
     run(lake)
     stored = dict(rows(lake, "select sku, name from gold.dim_product"))  # type: ignore[arg-type]
     wrong = [i for i, s in enumerate(strings) if stored.get(f"n{i}") != s]

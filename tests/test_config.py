@@ -41,6 +41,25 @@ WRONG = {
     ),
     "a delimiter of two": (USERS + 'delimiter = ";;"\n', r"sources\.s\.delimiter: .*one character"),
     "a line break as quote": (USERS + 'quote = "\\n"\n', r"sources\.s\.quote: .*no line break"),
+    "a setting that is gone": (
+        USERS + "multiline = false\n",
+        r"sources\.s: .*multiline is no setting any more: leave it out, quoted line breaks are always read$",
+    ),
+    "a quote of two": (USERS + "quote = \"''\"\n", r"sources\.s\.quote: .*one character and no line break, or empty"),
+    "no delimiter": (USERS + 'delimiter = ""\n', r"sources\.s\.delimiter: .*one character and no line break$"),
+    "an escape of two": (USERS + "escape = '\\\\'\n", r"sources\.s\.escape: .*one character"),
+    "the quote as escape": (USERS + "escape = '\"'\n", r"sources\.s: .*escape = '\"' is the quote: leave it out"),
+    "a delimiter that is the quote": (USERS + "quote = ','\n", r"sources\.s: .*delimiter = ',' is the quote or escape"),
+    "an escape of JSON": (ORDERS + "escape = '\\'\n", r"sources\.s: .*escape is for csv and events_csv, .*'jsonl'"),
+    "fewer lines than none to skip": (USERS + "skip_lines = -1\n", r"sources\.s\.skip_lines: .*greater than or equal"),
+    "lines of JSON to skip": (
+        ORDERS + "skip_last = 1\n",
+        r"sources\.s: .*skip_last is for csv, .*'jsonl': leave it out",
+    ),
+    "mappings that contradict each other": (
+        ORDERS + 'mapping = { user_id = "customer", promo = "customer.promo" }\n',
+        r"sources\.s\.mapping: 'customer' is read as a value, but another mapping, 'customer\.promo', goes through it",
+    ),
     "an encoding that is none": (USERS + 'encoding = "utf-9"\n', r"sources\.s\.encoding: .*unknown encoding 'utf-9'"),
     "a zone that is none": (
         USERS + 'time_zone = "Mars/Olympus"\n',
@@ -48,7 +67,7 @@ WRONG = {
     ),
     "a severity that is none": (
         USERS + '[rules.users]\nextra_fields = "ignore"\n',
-        r"rules\.users\.extra_fields: .*'error' or 'warn'",
+        r"rules\.users\.extra_fields: .*'error', 'discard' or 'warn'",
     ),
     "a source name that names no table": (
         USERS.replace("sources.s", "sources.S-1"),

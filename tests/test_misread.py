@@ -47,6 +47,17 @@ def test_it_is_all_of_twenty_records_or_what_the_settings_say(
     assert misread.holds(lake, records, quarantined) is too_many
 
 
+def test_what_a_rule_discards_is_no_sign_of_a_source_misread(make_settings: Make) -> None:
+    lake = Lake(make_settings(USERS))
+    nineteen = Outcome(records=499, quarantined=499, discarded=480, reasons=Counter({"key_missing": 19}))
+    assert misread.Watch(lake).look({"events: users": nineteen}) == []
+    on_purpose = Outcome(records=500, quarantined=480, discarded=480)
+    assert misread.Watch(lake).look({"events: users": on_purpose}) == []
+    nineteen.add(bad(1, 1))
+    (line,) = misread.Watch(lake).look({"events: users": nineteen})
+    assert "20 of 20 records in a row" in line
+
+
 @pytest.mark.parametrize("setting", ["quarantine_share = 0", "quarantine_share = 1.1", "quarantine_from_records = 0"])
 def test_a_share_that_is_none_is_refused_at_start(setting: str, make_settings: Make) -> None:
     with pytest.raises(ConfigError, match=setting.split(" ")[0]):

@@ -174,7 +174,7 @@ def _every_record_is_accounted_for(house: Lakehouse, verdict: oracle.Verdict) ->
     applied = {row["record_id"] for entity in ENTITIES.values() for row in stored(lake, entity.table)}
     rejected = {row["record_id"] for row in stored(lake, quarantine.TABLE)}
     assert applied == should.get("applied", set())
-    assert rejected == should.get("quarantined", set())
+    assert rejected == should.get("quarantined", set()) | should.get("discarded", set())
     frames = [found for entity in ENTITIES.values() if (found := accounting.states(lake, entity)) is not None]
     told = reduce(DataFrame.unionByName, frames).select("record_id", "state").collect()
     assert len(told) == len(verdict.states)

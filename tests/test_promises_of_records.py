@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from saleslake import bronze
 from saleslake.lake import Lake
 from saleslake.publish import ranked_versions
+from saleslake.silver import quarantine
 from saleslake.silver.contract import ORDER
 from saleslake.silver.registry import ENTITIES
 from saleslake.silver.step import judged_frame
@@ -35,6 +36,7 @@ LENIENT = {
         "items_empty": "warn",
         "price_unreadable": "warn",
         "user_missing": "error",
+        "currency_unreadable": "discard",
         "zero_price": "error",
         "amount_mismatch": "error",
     },
@@ -42,10 +44,34 @@ LENIENT = {
         "extra_fields": "warn",
         "short_fields": "error",
         "price_unreadable": "warn",
-        "product_missing": "error",
+        "product_missing": "discard",
+        "sale_date_unreadable": "discard",
     },
     "products": {"price_unreadable": "warn", "price_missing": "error"},
 }
+
+OWN = {
+    "orders": (
+        oracle.OwnRule(
+            "many_units",
+            "discard",
+            "list_sum([x.quantity for x in items]) <= 3",
+            lambda row: sum(line["quantity"] for line in row["items"]) <= 3 if row["items"] else None,
+        ),
+        oracle.OwnRule(
+            "odd_amount", "warn", "amount % 1 = 0", lambda row: None if row["amount"] is None else row["amount"] % 1 == 0
+        ),
+        oracle.OwnRule(
+            "late", "error", "created_at < '2024-03-04'", lambda row: row["created_at"] and row["created_at"] < LATE
+        ),
+    ),
+    "transactions": (
+        oracle.OwnRule(
+            "long_id", "error", "length(transaction_id) < 6", lambda row: row["transaction_id"] and len(row["transaction_id"]) < 6
+        ),
+    ),
+}  # fmt: skip
+LATE = datetime(2024, 3, 4, tzinfo=UTC)
 
 
 def generated(entity: str, seeded: int) -> list[list[histories.Version]]:
@@ -125,11 +151,15 @@ def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
     severities = LENIENT.get(entity, {}) if rules == "lenient" else {}
     lines = [f'[sources.src]\nentity = "{entity}"\nformat = "{FORMATS[entity]}"\npath = "in"\ntime_zone = "{zone}"']
     lines += [f'version = "{version}"'] if version else []
+    own = OWN.get(entity, ()) if rules == "lenient" else ()
     lines += [f"[rules.{entity}]", *[f'{name} = "{kind}"' for name, kind in severities.items()], "[channels]"]
     lines += [f'{spelling} = "{name}"' for spelling, name in CHANNELS.items()]
+    for rule in own:
+        lines += [f"[[rules.{entity}.custom]]", f'name = "{rule.name}"', f'severity = "{rule.severity}"']
+        lines += [f'condition = "{rule.condition}"']
     lake = make_lake("\n".join(lines))
     feed = oracle.Feed(entity, FORMATS[entity], version=version, time_zone=zone)
-    setup = oracle.Setup({"src": feed}, {entity: severities}, CHANNELS)
+    setup = oracle.Setup({"src": feed}, {entity: severities}, CHANNELS, own={entity: own})
     records = landed(entity, "src", generated(entity, SEED + len(rules)))
 
     table = ENTITIES[entity].table
@@ -139,7 +169,7 @@ def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
     place = F.when(F.col("place") == "greatest", "applied").otherwise(F.col("place"))
     states = dict(
         ranked.select("record_id", place.alias("state"))
-        .unionByName(frame.where(F.size("reasons") > 0).select("record_id", F.lit("quarantined").alias("state")))
+        .unionByName(frame.where(F.size("reasons") > 0).select("record_id", quarantine.state().alias("state")))
         .collect()
     )
     judged = as_rows(frame.toArrow())
@@ -153,8 +183,8 @@ def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
             _shown({i: f"should be {should}, is {is_}" for i, (should, is_) in wrong.items()}, raws), pytrace=False
         )
     assert states.keys() == expected.states.keys()
-    reasons = {r["record_id"]: r["reasons"] for r in judged if r["reasons"]}
-    should = {r["record_id"]: r["reasons"] for r in expected.tables["silver.quarantine"]}
+    reasons = {r["record_id"]: (r["reasons"], r["discarded_by"]) for r in judged if r["reasons"]}
+    should = {r["record_id"]: (r["reasons"], r["discarded_by"]) for r in expected.tables["silver.quarantine"]}
     odd = [i for i in should if should[i] != reasons[i]]
     if odd:
         pytest.fail(_shown({i: f"should be {should[i]}, is {reasons[i]}" for i in odd}, raws), pytrace=False)

@@ -24,7 +24,7 @@ from tests.silver_support import bronze_rows
 from tests.stream_support import order
 
 ENTITY = ENTITIES["orders"]
-CONFIG = '[sources.s]\nentity = "orders"\nformat = "jsonl"\npath = "in"\n'
+CONFIG = '[sources.s]\nentity = "orders"\nformat = "jsonl"\npath = "in"\n[rules.orders]\nunreadable = "discard"\n'
 
 FIRST = [
     order("A"),

@@ -19,7 +19,7 @@ from saleslake.gold import star
 from saleslake.gold.sync import differences
 from saleslake.lake import Lake
 from saleslake.not_landed import lost_offsets
-from saleslake.publish import ranked_versions
+from saleslake.publish import ranked_versions, reused_keys
 from saleslake.silver import quarantine, step
 from saleslake.silver.contract import ORDER, Entity
 from saleslake.silver.registry import ENTITIES
@@ -40,6 +40,10 @@ class SourceProof:
     duplicate: int = 0
     superseded: int = 0
     quarantined: int = 0
+    reused_keys: int = 0
+    """Of the superseded: those of `publish.reused_keys`."""
+    discarded: int = 0
+    """Those of the quarantined that a rule of severity discard closed."""
     wrong: dict[str, list[str]] = field(default_factory=dict)
     """What is wrong → offending record ids, the first of them."""
     wrong_count: int = 0
@@ -101,6 +105,8 @@ def verify(lake: Lake) -> Proof:
 def states(lake: Lake, entity: Entity, frames: dict[str, DataFrame] | None = None) -> DataFrame | None:
     """Every landed record of an entity and what it should be: (record_id, source, state). None if nothing landed.
 
+    `state`: applied, duplicate, superseded, quarantined, or, of the quarantined those that a rule closed, discarded.
+
     `frames`: by source, all its records as judged, where that is done already.
     """
     frames = _judged(lake, _landed(lake, entity))[0] if frames is None else frames
@@ -120,7 +126,8 @@ def states(lake: Lake, entity: Entity, frames: dict[str, DataFrame] | None = Non
         valid = joined.where(~is_former).drop("current_landed_at")
     place = F.when(F.col("place") == "greatest", "applied").otherwise(F.col("place"))
     ranked = ranked_versions(valid, entity.table.keys).select("record_id", "source", place.alias("state"))
-    rejected = judged.where(F.size("reasons") > 0).select("record_id", "source", F.lit("quarantined").alias("state"))
+    state = quarantine.state().alias("state")
+    rejected = judged.where(F.size("reasons") > 0).select("record_id", "source", state)
     result = ranked.unionByName(rejected)
     return result if former is None else result.unionByName(former)
 
@@ -153,7 +160,10 @@ def prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
         .when(F.col("state").isNull(), F.lit("landed, but judged by no rule"))
         .when(F.size(F.coalesce("stored", F.array())) > 1, F.lit("in more than one state"))
         .when((F.col("state") == "applied") & F.col("stored").isNull(), F.lit("should be applied, is not"))
-        .when((F.col("state") == "quarantined") & F.col("stored").isNull(), F.lit("should be in quarantine, is not"))
+        .when(
+            F.col("state").isin("quarantined", "discarded") & F.col("stored").isNull(),
+            F.lit("should be in quarantine, is not"),
+        )
         .when(
             F.col("state").isin("duplicate", "superseded") & F.col("stored").isNotNull(),
             F.concat(F.lit("should be "), F.col("state"), F.lit(", but is stored")),
@@ -171,6 +181,12 @@ def prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
         wrong.alias("wrong"),
     )
     proofs = _read_off(judged.where(~F.col("source").isin([*unread]))) if unread else _read_off(judged)
+    if any(proof.superseded for proof in proofs):
+        by_line = {name for name in frames if lake.settings.sources[name].key == "line"}
+        own = [frame.where(F.size("reasons") == 0) for name, frame in frames.items() if name not in by_line]
+        reused = reused_keys(reduce(DataFrame.unionByName, own), entity.table.keys) if own else {}
+        for proof in proofs:
+            proof.reused_keys = reused.get(proof.source, 0)
     there = {proof.source for proof in proofs}
     for name in sources:
         if name not in there and name not in unread:
@@ -198,12 +214,12 @@ def _judged(lake: Lake, sources: list[str]) -> tuple[dict[str, DataFrame], dict[
 
 def _stored(lake: Lake, entity: Entity, state: str) -> DataFrame:
     table = entity.table if state == "applied" else quarantine.TABLE
-    if not lake.exists(table):
-        lake.create(table)
+    lake.create(table)
     rows = lake.read(table)
+    stored = F.lit(state)
     if state == "quarantined":
-        rows = rows.where(F.col("entity") == entity.name)
-    return rows.select("record_id", F.lit(state).alias("stored"), F.col("source").alias("stored_source"))
+        rows, stored = rows.where(F.col("entity") == entity.name), quarantine.state()
+    return rows.select("record_id", stored.alias("stored"), F.col("source").alias("stored_source"))
 
 
 def _read_off(judged: DataFrame) -> list[SourceProof]:
@@ -223,6 +239,8 @@ def _read_off(judged: DataFrame) -> list[SourceProof]:
             proof.wrong_count += row["n"]
         elif row["state"] != "none":
             setattr(proof, row["state"], getattr(proof, row["state"]) + row["n"])
+            if row["state"] == "discarded":
+                proof.quarantined += row["n"]
     return [proofs[name] for name in sorted(proofs)]
 
 

@@ -42,7 +42,11 @@ def table_of(source: str) -> Table:
             Column("kind", STRING, "record, or window for the control row of a landing commit", nullable=False),
             Column("record_id", STRING, "landing unit and ordinal: where the exact bytes are", nullable=False),
             Column("raw", STRING, "the record's text as received; of a control row, its JSON"),
-            Column("header", STRING, "the header line of its CSV file"),
+            Column(
+                "header",
+                STRING,
+                "the header of its CSV file; before it `sep=;` and a line break where the file names its delimiter",
+            ),
             Column("content_hash", STRING, "first 128 bits of SHA-256 of the bytes of raw and header, in hex"),
             Column("source", STRING, "name of the source in the configuration", nullable=False),
             Column("file", STRING, "path of the file, or landing unit of the API page"),
@@ -52,7 +56,7 @@ def table_of(source: str) -> Table:
             Column(
                 "defect",
                 STRING,
-                "why no text could be read from its bytes: undecodable, unclosed_quote, document_invalid",
+                "why it was not read from its bytes: undecodable, unclosed_quote, record_too_long, document_invalid",
             ),
             *((stream_time,) if source == EVENTS else ()),
             Column("landed_date", DATE, "date of landed_at, UTC", nullable=False),

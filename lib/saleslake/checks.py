@@ -54,12 +54,12 @@ def _orphans(table: str, column: str, dimension: str, key: str) -> Check:
 CHECKS: tuple[Check, ...] = (
     Check(
         "fact_equals_orders",
-        "per date and currency: lines, units and revenue of orders in the fact equal those in silver.orders",
+        "per date and currency: lines, units and revenue of orders in the fact equal those of the sales in silver.orders",
         """
         with silver as (
             select date, currency, count(*) as lines, sum(item.quantity) as units,
-                   sum(round(item.quantity * item.unit_price, 4)) as revenue
-            from (select date, currency, unnest(items) as item from silver.orders) group by all),
+                   sum(item.amount) as revenue
+            from (select date, currency, unnest(items) as item from silver.orders where is_sale) group by all),
         fact as (
             select date, currency, count(*) as lines, sum(quantity) as units,
                    sum(line_amount) filter (not list_contains(flags, 'price_missing') and not list_contains(flags, 'catalogue_price')) as revenue
@@ -70,12 +70,12 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "fact_equals_transactions",
-        "per date and currency: sales, units and stated totals in the fact equal those in silver.transactions",
+        "per date and currency: sales, units and stated totals in the fact equal those of the sales in silver.transactions",
         """
         with silver as (
             select date, currency, count(*) as lines, sum(quantity) as units,
-                   sum(coalesce(total_price, round(quantity * unit_price, 4))) as revenue
-            from silver.transactions group by all),
+                   sum(amount) as revenue
+            from silver.transactions where is_sale group by all),
         fact as (
             select date, currency, count(*) as lines, sum(quantity) as units,
                    sum(line_amount) filter (not list_contains(flags, 'base_price')) as revenue

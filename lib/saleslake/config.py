@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,9 +30,12 @@ from saleslake.config_alerts import Alerts as Alerts
 from saleslake.config_lineage import Lineage as Lineage
 from saleslake.config_monitoring import DEFAULT_EXPECT_NEW_HOURS
 from saleslake.config_monitoring import Monitoring as Monitoring
+from saleslake.config_rules import CustomRule as CustomRule
+from saleslake.config_rules import EntityRules as EntityRules
 from saleslake.config_serving import Serving as Serving
 from saleslake.config_source import Api as Api
 from saleslake.config_source import Auth as Auth
+from saleslake.config_source import NumberDialect as NumberDialect
 from saleslake.config_source import Severity as Severity
 from saleslake.config_source import Source as Source
 from saleslake.config_source import Strict
@@ -69,6 +73,12 @@ class Run(Strict):
     """The next API window starts this long before the watermark, for records that appear late."""
     amount_tolerance: Decimal = Decimal("0.005")
     """Greatest difference between an order's amount and Σ qty × price that is not a mismatch, in currency."""
+    longest_key: int = Field(default=512, ge=16, le=2048)
+    """Most bytes of an id. PostgreSQL indexes no key of more than 2,704, and of two columns half as many."""
+    plausible_dates: tuple[date, date] = (date(1970, 1, 1), date(2100, 12, 31))
+    """First and last day that a sale, count or version is expected of; others are counted (`date_implausible`)."""
+    currencies: tuple[Annotated[str, Field(pattern="^[A-Z]{3}$")], ...] = ()
+    """Codes of three letters beside ISO 4217's that count as currencies, for points and vouchers."""
     quarantine_share: float = Field(default=1.0, gt=0, le=1)
     """A source ends the run with 1 if at least this share of its records of the run was quarantined …"""
     quarantine_from_records: int = Field(default=20, ge=1)
@@ -110,7 +120,8 @@ class Settings(BaseSettings):
     monitoring: Monitoring = Monitoring()
     channels: dict[str, str] = {}
     """Spelling of a channel (compared without case, spaces, `-` and `_`) to its name."""
-    rules: dict[str, dict[str, Severity]] = {}
+    rules: dict[str, EntityRules] = {}
+    """By entity."""
     sources: Annotated[dict[str, Source], Field(min_length=1)]
 
     config_file: Path = DEFAULT_CONFIG
@@ -168,6 +179,10 @@ class Settings(BaseSettings):
     @property
     def root(self) -> Path:
         return (self.config_file.parent / self.paths.root).resolve()
+
+    def rules_of(self, entity: str) -> EntityRules:
+        """`[rules.<entity>]`, which may be left out."""
+        return self.rules.get(entity, EntityRules())
 
     def resolve(self, path: str) -> str:
         """A path of the configuration as an absolute one; URLs (`s3a://…`, `https://…`) stay as they are."""

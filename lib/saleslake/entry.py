@@ -128,7 +128,9 @@ def _one_line(command: str, summary: Summary, seconds: float) -> str:
     did += [f"{landed:,} records landed"] if landed else []
     if summary.decided or summary.outcomes:
         dropped = sum(outcome.quarantined for outcome in summary.outcomes.values())
-        did += [f"{summary.processed if summary.decided else 0:,} records decided, {dropped:,} quarantined"]
+        discarded = sum(outcome.discarded for outcome in summary.outcomes.values())
+        of_them = f" ({discarded:,} discarded)" if discarded else ""
+        did += [f"{summary.processed if summary.decided else 0:,} records decided, {dropped:,} quarantined{of_them}"]
     refreshes = f" in {summary.gold_refreshes:,} refreshes" if summary.gold_refreshes else ""
     did += [f"{written} gold tables written{refreshes}"] if written else []
     return f"{command}: {', '.join(did) if landed or not summary.nothing_new else 'nothing new'} ({seconds:.1f} s)"
@@ -175,7 +177,9 @@ def summary_dict(summary: Summary) -> dict[str, object]:
     return {
         "landed": [asdict(report) for report in summary.landed],
         "outcomes": {
-            name: asdict(o) | {"reasons": dict(o.reasons), "warnings": dict(o.warnings), "dates": len(o.dates)}
+            name: asdict(o)
+            | {"reasons": dict(o.reasons), "discards": dict(o.discards), "warnings": dict(o.warnings)}
+            | {"dates": len(o.dates)}
             for name, o in summary.outcomes.items()
         },
         "written": [

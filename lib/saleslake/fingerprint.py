@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 
-from saleslake.config import Settings
+from saleslake.config import EntityRules, Settings
 
 _DECIDES = (
-    "entity", "format", "key", "version", "mapping", "defaults", "delimiter", "quote", "date_formats", "time_zone",
-    "rules", "lines_incomplete_paths",
+    "entity", "format", "key", "version", "mapping", "defaults", "delimiter", "quote", "escape", "date_formats", "time_zone",
+    "rules", "lines_incomplete_paths", "decimal", "thousands", "dialects", "null_values", "no_sales",
 )  # fmt: skip
 
 
-_JUDGE = 1
+_JUDGE = 2
 """Raised whenever `silver.judge` comes to mean something else by the same text."""
 
 
@@ -22,14 +22,20 @@ def rules_fingerprint(settings: Settings) -> str:
     content: dict[str, object] = {
         "judge": _JUDGE,
         "sources": {name: source.model_dump(include=set(_DECIDES)) for name, source in settings.sources.items()},
-        "rules": settings.rules,
+        "rules": {name: _rules(rules) for name, rules in settings.rules.items()},
         "channels": settings.channels,
-        "amount_tolerance": str(settings.run.amount_tolerance),
+        "run": settings.run.model_dump(include={"amount_tolerance", "longest_key", "plausible_dates", "currencies"}),
     }
     if settings.stream.kafka.framing != "none":
         # Left out by default, so that the fingerprints of lakehouses made before the setting hold.
         content["framing"] = settings.stream.kafka.framing
     return _digest(content)
+
+
+def _rules(rules: EntityRules) -> dict[str, object]:
+    # Without rules of its own as it was before there were any.
+    own = {"custom": [rule.model_dump() for rule in rules.custom]} if rules.custom else {}
+    return {**rules.severities, **own}
 
 
 def gold_fingerprint(settings: Settings) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from deltalake.exceptions import DeltaError
@@ -47,10 +48,13 @@ def _inspect_one(lake: Lake, table: Table, state: State) -> tuple[str, Pin | Non
         pin = lake.pin(table)
         assert pin is not None
         lost = missing_files(lake, table)
+        other = other_columns(lake, table)
     except DeltaError as e:
         return f"its log cannot be read ({first_line(e)[:120]})", None
     if lost:
         return f"{len(lost)} data file(s) missing, e.g. {lost[0]}", None
+    if other:
+        return f"made by another version of saleslake: {other}", None
     foreign = foreign_commits(lake, table, known, pin)
     if foreign:
         return f"written by somebody else: {foreign}", None
@@ -68,6 +72,26 @@ def missing_files(lake: Lake, table: Table, version: int | None = None) -> list[
     there = {file.key for file in root.files()} if uris else set()
     keys = [uri.partition("://")[2] for uri in uris]
     return sorted(key.removeprefix(f"{root.key}/") for key in keys if key not in there)
+
+
+def other_columns(lake: Lake, table: Table) -> str:
+    """What of the table's columns, or of the members in them, is not as this version has them; empty where all is."""
+    there = dict(_columns(json.loads(lake.snapshot(table).schema().to_json())))
+    ours = dict(_columns(table.schema.jsonValue()))
+    differ = sorted(name for name in there.keys() | ours.keys() if there.get(name) != ours.get(name))
+    return f"column {', '.join(differ)}" if differ else ""
+
+
+def _columns(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(name, type) of each column of a schema as Spark writes it; those of structs after them, as `items.sku`."""
+    for column in schema["fields"]:
+        name, kind = f"{prefix}{column['name']}", column["type"]
+        if isinstance(kind, dict) and kind["type"] == "array":
+            kind = kind["elementType"]
+        if isinstance(kind, dict):
+            yield from _columns(kind, f"{name}.")
+        else:
+            yield name, kind
 
 
 def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> str:

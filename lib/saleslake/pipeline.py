@@ -230,9 +230,10 @@ class Batch:
         structlog.get_logger().error("source_failed", source=name, reason=problem)
 
     def _judge_sources(self) -> None:
-        """A source of which nearly every record was quarantined in this run was misread, and says so."""
-        for name, problem in misread.found(self.lake, self.summary.outcomes).items():
-            self._trouble(name, problem)
+        """A source that this run found misread says so."""
+        for name, problems in misread.found(self.lake, self.summary.outcomes).items():
+            for problem in problems:
+                self._trouble(name, problem)
 
     def _announce(self, damages: list[Damage]) -> None:
         for damage in damages:

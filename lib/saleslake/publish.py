@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
@@ -56,17 +57,38 @@ class Outcome:
     duplicate: int = 0
     superseded: int = 0
     quarantined: int = 0
+    discarded: int = 0
+    """Those of the quarantined that a rule of severity discard closed."""
     reasons: Counter[str] = field(default_factory=Counter)
+    """Of the quarantined records that are not discarded."""
+    discards: Counter[str] = field(default_factory=Counter)
+    """Rules that discarded records."""
     warnings: Counter[str] = field(default_factory=Counter)
     """Of the records that applied."""
+    reused_keys: int = 0
+    """Records beyond the first of a key that one file, or page, holds with different contents and no version time."""
     deleted: int = 0
     dates: set[date] = field(default_factory=set)
 
-    def count(self, reasons: list[str], records: int) -> None:
-        """Count so many records with these reasons."""
+    @property
+    def wanted(self) -> int:
+        """Records that nobody leaves out on purpose."""
+        return self.records - self.discarded
+
+    @property
+    def open(self) -> int:
+        """Those of them that were quarantined: they wait for a person."""
+        return self.quarantined - self.discarded
+
+    def count(self, reasons: list[str], discarded_by: list[str], records: int) -> None:
+        """Count so many records with these reasons, of which these discard."""
         self.records += records
         if reasons:
             self.quarantined += records
+        if discarded_by:
+            self.discarded += records
+            self.discards.update(dict.fromkeys(discarded_by, records))
+        else:
             self.reasons.update(dict.fromkeys(reasons, records))
 
     def apply(self, warnings: list[str], records: int) -> None:
@@ -75,9 +97,11 @@ class Outcome:
         self.warnings.update(dict.fromkeys(warnings, records))
 
     def add(self, other: Outcome) -> None:
-        for name in ("records", "applied", "duplicate", "superseded", "quarantined", "deleted"):
+        names = ("records", "applied", "duplicate", "superseded", "quarantined", "discarded", "reused_keys", "deleted")
+        for name in names:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.reasons += other.reasons
+        self.discards += other.discards
         self.warnings += other.warnings
         self.dates |= other.dates
 
@@ -115,7 +139,10 @@ def _publish_counted(
         insert_rejected(lake, entity, judged)
         kill_points.reached("after_quarantine")
     if outcome.records > outcome.quarantined or current_files is not None:
-        _publish_valid(lake, entity.table, judged.where(F.size("reasons") == 0), outcome, current_files)
+        valid = judged.where(F.size("reasons") == 0)
+        _publish_valid(lake, entity.table, valid, outcome, current_files)
+        if outcome.superseded and current_files is None:
+            outcome.reused_keys = sum(reused_keys(valid, entity.table.keys).values())
         kill_points.reached("after_silver_write")
     return outcome
 
@@ -148,9 +175,20 @@ def _publish_at_once(
 def _counted(judged: DataFrame) -> Outcome:
     """Counts of the batch, in one pass; this is also what fills the cache."""
     outcome = Outcome()
-    for row in judged.groupBy("reasons").count().collect():
-        outcome.count(row["reasons"], row["count"])
+    for row in judged.groupBy("reasons", "discarded_by").count().collect():
+        outcome.count(row["reasons"], row["discarded_by"], row["count"])
     return outcome
+
+
+def reused_keys(valid: DataFrame, keys: Sequence[str]) -> dict[str, int]:
+    """By source: records that share their key with another of their file's landing, differ from it, and have no version time.
+
+    Derived from all the records there are, and stored nowhere: it depends on a record's neighbours.
+    """
+    unversioned = valid.where(F.col("version_time").isNull())
+    of_key = unversioned.groupBy(*dict.fromkeys(("source", *keys, "file", "landed_at")))
+    contents = of_key.agg(F.count_distinct("content_hash").alias("n")).where("n > 1")
+    return {row[0]: row[1] for row in contents.groupBy("source").agg(F.sum(F.col("n") - 1)).collect()}
 
 
 def insert_rejected(lake: Lake, entity: Entity, judged: DataFrame) -> None:
@@ -208,6 +246,9 @@ def replace(lake: Lake, entity: Entity, frames: list[DataFrame], line_files: lis
     if line_files:
         valid = _without_former_content(valid, reduce(DataFrame.unionByName, line_files))
     _publish_valid(lake, table, valid, outcome, None)
+    if outcome.superseded:
+        # Lines of files have keys of their own, and their former contents are gone from `valid`.
+        outcome.reused_keys = sum(reused_keys(valid, table.keys).values())
     return outcome
 
 

@@ -33,7 +33,9 @@ def publish_few(lake: Lake, entity: Entity, judged: pa.Table) -> Outcome:
             _insert_rejected(lake, quarantine.rejected_rows(judged.filter(is_bad), entity.name))
             kill_points.reached("after_quarantine")
         if outcome.records > outcome.quarantined:
-            _publish_valid(lake, entity.table, judged.filter(pc.invert(is_bad)), outcome)
+            valid = judged.filter(pc.invert(is_bad))
+            _publish_valid(lake, entity.table, valid, outcome)
+            outcome.reused_keys = _reused_keys(valid, entity.table) if outcome.superseded else 0
             kill_points.reached("after_silver_write")
     return outcome
 
@@ -41,10 +43,20 @@ def publish_few(lake: Lake, entity: Entity, judged: pa.Table) -> Outcome:
 def _counted(judged: pa.Table) -> Outcome:
     outcome = Outcome()
     with Lake.duck(rows=judged) as connection:
-        counts = connection.execute("select reasons, count(*) from rows group by all").fetchall()
-    for reasons, n in counts:
-        outcome.count(reasons, n)
+        counts = connection.execute("select reasons, discarded_by, count(*) from rows group by all").fetchall()
+    for reasons, discarded_by, n in counts:
+        outcome.count(reasons, discarded_by, n)
     return outcome
+
+
+def _reused_keys(valid: pa.Table, table: Table) -> int:
+    """As `publish._reused_keys`."""
+    keys = ", ".join(table.keys)
+    narrow = valid.select([*dict.fromkeys((*table.keys, "file", "landed_at", "content_hash", "version_time"))])
+    with Lake.duck(valid=narrow) as connection:
+        sql = f"""select coalesce(sum(n - 1), 0) from (select count(distinct content_hash) as n from valid
+            where version_time is null group by {keys}, file, landed_at)"""
+        return int(connection.execute(sql).fetchall()[0][0])
 
 
 def _insert_rejected(lake: Lake, rows: pa.Table) -> None:

@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
     ]
 )
 """records_processed: decided by silver in this run, or landed where silver was no step of it (landing jobs);
-records_dropped: quarantined by silver in this run; summary: the run's summary as JSON."""
+records_dropped: quarantined by silver in this run, discarded ones too; summary: the run's summary as JSON."""
 
 
 def path(lake: Lake) -> str:

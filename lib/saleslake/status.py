@@ -85,8 +85,9 @@ def _quarantine(lake: Lake) -> list[dict[str, Any]]:
         return []
     with connect(lake) as connection:
         rows = connection.execute(
-            """select source, reason, count(*) as records, count(*) filter (status = 'open') as open
+            """select source, reason, count(*) as records, count(*) filter (status = 'open') as open,
+                      count(*) filter (status = 'discarded') as discarded
                from (select source, unnest(reasons) as reason, status from silver.quarantine_status)
                group by all order by all"""
         ).fetchall()
-    return [dict(zip(("source", "reason", "records", "open"), row, strict=True)) for row in rows]
+    return [dict(zip(("source", "reason", "records", "open", "discarded"), row, strict=True)) for row in rows]

@@ -1,6 +1,6 @@
 -- Views over silver's Delta tables, as `saleslake sql` offers them beside those of ../views.sql. One statement each, ended by a semicolon.
 
--- Where each quarantined record stands. resolved: the row stored for its key is a later version, in the full order that
+-- Where each quarantined record stands. discarded: a rule of severity discard closed it from the start. resolved: the row stored for its key is a later version, in the full order that
 -- decides which version wins; else open, and has_older_version says whether an older good version is applied meanwhile.
 create view silver.quarantine_status as
 with stored as (
@@ -17,7 +17,7 @@ compared as (
     from silver.quarantine q
     left join stored s on s.entity = q.entity and s.key = q.key and (q.entity <> 'products' or s.source = q.source)
 )
-select record_id, entity, source, key, reasons, details, first_seen,
-       case when overtaken then 'resolved' else 'open' end as status,
+select record_id, entity, source, key, reasons, details, discarded_by, first_seen,
+       case when coalesce(len(discarded_by), 0) > 0 then 'discarded' when overtaken then 'resolved' else 'open' end as status,
        has_stored and not overtaken as has_older_version
 from compared;

@@ -66,6 +66,8 @@ create table if not exists gold.dim_order (
     source text,
     promo text,
     created_at timestamptz not null,
+    status text,
+    is_sale boolean not null,
     warnings text[] not null,
     date date not null,
     primary key (order_id)
@@ -78,6 +80,8 @@ comment on column gold.dim_order.currency is 'ISO 4217';
 comment on column gold.dim_order.source is 'metadata.source as given';
 comment on column gold.dim_order.promo is 'metadata.promo as given';
 comment on column gold.dim_order.created_at is 'when it was placed, UTC';
+comment on column gold.dim_order.status is 'as given, where the source maps one';
+comment on column gold.dim_order.is_sale is 'whether its lines are in fact_sales';
 comment on column gold.dim_order.warnings is 'rules it broke and was kept, e.g. amount_mismatch';
 comment on column gold.dim_order.date is 'date of created_at, UTC; dim_date';
 create index if not exists dim_order_user_id on gold.dim_order (user_id);
@@ -88,6 +92,7 @@ create table if not exists gold.fact_sales (
     order_id text not null,
     line_number integer not null,
     line_file text not null,
+    purchase_id text not null,
     user_id text not null,
     sku text not null,
     quantity numeric(18, 3) not null,
@@ -104,14 +109,15 @@ create table if not exists gold.fact_sales (
 );
 comment on table gold.fact_sales is 'one row a line of an order, or a sales transaction';
 comment on column gold.fact_sales.source_system is 'orders or transactions';
-comment on column gold.fact_sales.order_id is 'order, or transaction_id';
+comment on column gold.fact_sales.order_id is 'order, or transaction: its key, or its id where the source is keyed by line';
 comment on column gold.fact_sales.line_number is 'line of the order; 1 for a transaction; line of the file where a source is keyed by line';
 comment on column gold.fact_sales.line_file is 'file of a source keyed by line, whose order ids may repeat over files; else empty';
+comment on column gold.fact_sales.purchase_id is 'what was bought at once: the order, or a transaction''s order where that is known';
 comment on column gold.fact_sales.user_id is 'dim_user';
 comment on column gold.fact_sales.sku is 'dim_product';
 comment on column gold.fact_sales.quantity is 'units; negative where returned';
-comment on column gold.fact_sales.unit_price is 'price of one unit, in currency; NULL: unpriced';
-comment on column gold.fact_sales.line_amount is 'revenue of the line, in currency; NULL: unpriced (or beyond MONEY), out of revenue';
+comment on column gold.fact_sales.unit_price is 'price of one unit, in currency, or line_amount / quantity; NULL: unpriced';
+comment on column gold.fact_sales.line_amount is 'revenue of the line, in currency; NULL: unpriced, out of revenue';
 comment on column gold.fact_sales.channel is 'sales channel';
 comment on column gold.fact_sales.currency is 'ISO 4217';
 comment on column gold.fact_sales.is_return is 'quantity <= 0, or a price or total < 0: out of gross, in net';
@@ -159,7 +165,7 @@ create table if not exists gold.channel_performance (
 comment on table gold.channel_performance is 'one row a date, channel and currency';
 comment on column gold.channel_performance.channel is 'sales channel';
 comment on column gold.channel_performance.currency is 'ISO 4217';
-comment on column gold.channel_performance.orders is 'distinct order and transaction ids';
+comment on column gold.channel_performance.orders is 'distinct purchases';
 comment on column gold.channel_performance.customers is 'distinct customers, the unknown one left out';
 comment on column gold.channel_performance.units is 'sum of quantity, returns included';
 comment on column gold.channel_performance.net is 'sum of line_amount, returns included, in currency';
@@ -178,7 +184,7 @@ create table if not exists gold.customer_purchase_frequency (
 );
 comment on table gold.customer_purchase_frequency is 'one row a customer with at least one sale, over all currencies';
 comment on column gold.customer_purchase_frequency.user_id is 'dim_user; sales without a customer are left out';
-comment on column gold.customer_purchase_frequency.orders is 'distinct order and transaction ids';
+comment on column gold.customer_purchase_frequency.orders is 'distinct purchases';
 comment on column gold.customer_purchase_frequency.first_purchase_at is 'earliest sale, UTC';
 comment on column gold.customer_purchase_frequency.last_purchase_at is 'latest sale, UTC';
 comment on column gold.customer_purchase_frequency.mean_days_between is '(last - first) / (orders - 1), in days; NULL for one order';

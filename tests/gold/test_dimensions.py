@@ -173,20 +173,21 @@ def test_products_are_catalogued_inferred_or_unknown(spark: SparkSession) -> Non
 def test_an_order_has_one_row_with_its_amount_whatever_its_lines(spark: SparkSession) -> None:
     base = {"currency": "EUR", "channel": "web", "created_at": AT, "date": DAY}
     full = {"user_id": "u1", "amount": 15, "order_source": "Web ", "promo": "X", "warnings": ["rounded"]}
+    cancelled = {"status": "cancelled", "is_sale": False}
     silver = frame(
         spark,
         orders.TABLE,
         [
-            {"order_id": "o1", "items": [(n, "A", 1, 5) for n in (1, 2, 3)], **full, **base},
-            {"order_id": "o2", "items": [], **base},
+            {"order_id": "o1", "items": [(n, "A", 1, 5, 5) for n in (1, 2, 3)], "is_sale": True, **full, **base},
+            {"order_id": "o2", "items": [], **cancelled, **base},
         ],
     )
     expect(
         dim_order.build(silver),
         dim_order.TABLE,
         [
-            ("o1", "u1", 15, "EUR", "Web ", "X", AT, ["rounded"], DAY),
-            ("o2", "(unknown)", None, "EUR", None, None, AT, [], DAY),
+            ("o1", "u1", 15, "EUR", "Web ", "X", AT, None, True, ["rounded"], DAY),
+            ("o2", "(unknown)", None, "EUR", None, None, AT, "cancelled", False, [], DAY),
         ],
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from saleslake.gold.fact_sales import TABLE, build, order_lines
@@ -35,6 +34,7 @@ def line(order_id: str, number: int, unit_price: Any, line_amount: Any, *flags: 
     return {
         "source_system": "orders",
         "order_id": order_id,
+        "purchase_id": order_id,
         "line_number": number,
         "line_file": "",
         "user_id": "u1",
@@ -64,9 +64,27 @@ def test_orders_give_a_row_a_line_and_transactions_a_row_each(spark: SparkSessio
         built,
         TABLE,
         [
-            ("orders", "o1", 1, "", "u1", "A", "2.000", 5, 10, "web", "EUR", False, [], AT, DAY, "r-o1"),
-            ("orders", "o1", 3, "", "u1", "B", "0.5", "0.0001", "0.0001", "web", "EUR", False, [], AT, DAY, "r-o1"),
-            ("transactions", "t1", 1, "", "c1", "A", 2, "4.5", 9, "store", "EUR", False, [], AT, DAY, "r-t1"),
+            ("orders", "o1", 1, "", "o1", "u1", "A", "2.000", 5, 10, "web", "EUR", False, [], AT, DAY, "r-o1"),
+            (
+                "orders",
+                "o1",
+                3,
+                "",
+                "o1",
+                "u1",
+                "B",
+                "0.5",
+                "0.0001",
+                "0.0001",
+                "web",
+                "EUR",
+                False,
+                [],
+                AT,
+                DAY,
+                "r-o1",
+            ),
+            ("transactions", "t1", 1, "", "t1", "c1", "A", 2, "4.5", 9, "store", "EUR", False, [], AT, DAY, "r-t1"),
         ],
     )
 
@@ -79,14 +97,14 @@ def test_the_lines_of_orders_keep_their_numbers_and_an_order_without_lines_has_n
     ]
     expect(
         order_lines(frame(spark, orders.TABLE, some)),
-        "source_system string, order_id string, line_file string, user_id string, channel string, currency string, "
+        "source_system string, order_id string, purchase_id string, line_file string, user_id string, channel string, currency string, "
         "created_at timestamp, date date, record_id string, line_number int, sku string, quantity decimal(18,3), "
-        "given_price decimal(18,4)",
+        "given_price decimal(18,4), given_amount decimal(18,4)",
         [
-            ("orders", "o1", "", "u1", "web", "USD", AT, DAY, "r-o1", 1, "A", 2, 5),
-            ("orders", "o1", "", "u1", "web", "USD", AT, DAY, "r-o1", 3, "B", "-0.125", None),
-            ("orders", "o2", "", "(unknown)", "unknown", "EUR", AT, DAY, "r-o2", 1, "A", 2, 5),
-            ("orders", "o2", "", "(unknown)", "unknown", "EUR", AT, DAY, "r-o2", 2, "A", 2, 5),
+            ("orders", "o1", "o1", "", "u1", "web", "USD", AT, DAY, "r-o1", 1, "A", 2, 5, 10),
+            ("orders", "o1", "o1", "", "u1", "web", "USD", AT, DAY, "r-o1", 3, "B", "-0.125", None, None),
+            ("orders", "o2", "o2", "", "(unknown)", "unknown", "EUR", AT, DAY, "r-o2", 1, "A", 2, 5, 10),
+            ("orders", "o2", "o2", "", "(unknown)", "unknown", "EUR", AT, DAY, "r-o2", 2, "A", 2, 5, 10),
         ],
     )
 
@@ -196,21 +214,55 @@ def test_returns_are_told_by_quantity_price_or_total(spark: SparkSession) -> Non
     )
 
 
-@pytest.mark.parametrize("missing", ["zero", "catalogue"])
-def test_an_amount_beyond_money_is_out_of_revenue_and_flagged(missing: str, spark: SparkSession) -> None:
+def test_a_line_counts_what_silver_says_it_was_sold_for_and_its_price_is_told_where_none_is_given(
+    spark: SparkSession,
+) -> None:
+    lines = [(1, "A", "2", "12.5", "20"), (2, "A", "3", None, "25"), (3, "A", "1000", "0.0123", "12.3457")]
+    lines += [(4, "A", "0", None, "5"), (5, "A", "2", None, "-25"), (6, "A", "2", None, "0")]
+    for missing in ("zero", "catalogue"):
+        expect(
+            facts(
+                spark,
+                [order("o1", *lines)],
+                [sale("t1", unit_price="0.0123", amount="12.3457", quantity=1000)],
+                missing,
+            ),
+            TABLE,
+            [
+                line("o1", 1, "12.5", 20),
+                line("o1", 2, "8.3333", 25, quantity=3),
+                line("o1", 3, "0.0123", "12.3457", quantity=1000),
+                line("o1", 4, None, 5, quantity=0, is_return=True),
+                line("o1", 5, "-12.5", -25, is_return=True),
+                line("o1", 6, 0, 0),
+                sold("t1", "0.0123", "12.3457", quantity=1000),
+            ],
+        )
+
+
+def test_what_is_no_sale_has_no_row(spark: SparkSession) -> None:
+    cancelled = {"status": "cancelled", "is_sale": False}
     built = facts(
         spark,
-        [order("o1", (1, "A", "1000000", "1000000000"), (2, "A", "1", "1"))],
-        [sale("t1", quantity=1000000, unit_price=1000000000)],
-        missing,
+        [order("o1", (1, "A", "1", "1"), **cancelled), order("o2", (1, "A", "1", "1"), status="paid")],
+        [sale("t1", total_price=1, **cancelled), sale("t2", total_price=1)],
     )
+    expect(built, TABLE, [line("o2", 1, 1, 1, quantity=1), sold("t2", "0.5", 1)])
+
+
+def test_transactions_of_one_order_are_one_purchase(spark: SparkSession) -> None:
+    sales = [
+        sale("t1", order_id="p1", total_price=1),
+        sale("t2", order_id="p1", total_price=1),
+        sale("t3", total_price=1),
+    ]
     expect(
-        built,
+        facts(spark, [], sales),
         TABLE,
         [
-            line("o1", 1, 1000000000, None, "unpriced", quantity=1000000),
-            line("o1", 2, 1, 1, quantity=1),
-            sold("t1", 1000000000, None, "unpriced", quantity=1000000),
+            sold("t1", "0.5", 1, purchase_id="p1"),
+            sold("t2", "0.5", 1, purchase_id="p1"),
+            sold("t3", "0.5", 1, purchase_id="t3"),
         ],
     )
 

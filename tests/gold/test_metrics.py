@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -42,7 +43,8 @@ def fact(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
         "record_id": "r",
     }
     filled = [usual | {"line_number": n} | each for n, each in enumerate(rows, 1)]
-    return frame(spark, fact_sales.TABLE, [{"created_at": f"{each['date']} 10:00:00"} | each for each in filled])
+    told = [{"created_at": f"{each['date']} 10:00:00", "purchase_id": each["order_id"]} | each for each in filled]
+    return frame(spark, fact_sales.TABLE, told)
 
 
 def test_revenue_is_gross_less_returns_per_product_day_and_currency(spark: SparkSession) -> None:
@@ -214,3 +216,17 @@ def test_dates_of_any_year_prune_partitions(spark: SparkSession) -> None:
     dates = {date(24, 3, 1), date(9999, 12, 31)}
     expect(rows.where(date_in(dates)), "date date", [("0024-03-01",), ("9999-12-31",)])
     expect(rows.where(date_in(set())), "date date", [])
+
+
+def test_purchases_are_counted_and_not_the_transactions_that_they_are_of(spark: SparkSession) -> None:
+    rows = fact(
+        spark,
+        {"order_id": "t1", "purchase_id": "p1", "source_system": "transactions"},
+        {"order_id": "t2", "purchase_id": "p1", "source_system": "transactions"},
+        {"order_id": "t3", "source_system": "transactions"},
+        {"order_id": "p1"},
+    )
+    (channel,) = channel_performance.build(rows).collect()
+    assert (channel["orders"], channel["net"], channel["average_order_value"]) == (3, 40, Decimal("13.3333"))
+    (customer,) = customer_purchase_frequency.build(rows).collect()
+    assert (customer["orders"], customer["is_repeat_buyer"]) == (3, True)

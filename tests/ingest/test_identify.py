@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from saleslake.config import Api, Source
+from saleslake.config import Api, Settings, Source
 from saleslake.ingest.identify import identifier
 from saleslake.silver.registry import ENTITIES
 
 
 def key_of(text: str, entity: str = "orders", **mapping: str) -> str | None:
     source = Source(entity=entity, format="api", api=Api(url="http://x"), mapping=mapping)
-    return identifier(source, ENTITIES[entity])(text)
+    return identifier(source, ENTITIES[entity], Settings(sources={"s": source}))(text)
 
 
 @pytest.mark.parametrize(
@@ -19,14 +19,16 @@ def key_of(text: str, entity: str = "orders", **mapping: str) -> str | None:
     [
         ('{"order_id": "A"}', "A"),
         ('{"order_id": " A\\t"}', "A"),
-        ('{"order_id": "\\u00a0A"}', "\u00a0A"),
+        ('{"order_id": "\\u00a0A"}', "A"),
         ('{"order_id": 12345678901234567890}', "12345678901234567890"),
+        ('{"order_id": 1.0}', "1"),
+        ('{"order_id": "1.0"}', "1"),
         ('{"order_id": 1.50}', "1.50"),
-        ('{"order_id": "A", "amount": NaN}', "A"),
+        ('{"order_id": "A", "amount": NaN}', None),
         ('{"order_id": NaN}', None),
         ('{"order_id": ""}', None),
         ('{"order_id": null}', None),
-        ('{"order_id": true}', None),
+        ('{"order_id": true}', "true"),
         ('{"order_id": {"id": "A"}}', None),
         ("{}", None),
         ("42", None),

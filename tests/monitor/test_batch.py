@@ -57,7 +57,7 @@ def _samples(run: Run, settings: Settings) -> dict[tuple[str, ...], float]:
 
 def test_a_run_tells_what_became_of_each_source(make_settings: Make) -> None:
     landed = Landed("shop", records=10, left_out=3, retries=5, gave_up=True, failed=["gave up"])
-    outcome = Outcome(records=10, applied=6, duplicate=1, superseded=1, quarantined=2)
+    outcome = Outcome(records=10, applied=6, duplicate=1, superseded=1, quarantined=2, discarded=1)
     summary = Summary(landed=[landed], outcomes={"shop": outcome}, seconds={"land": 2.5, "publish": 1.0})
     found = _samples(_run(summary, succeeded=False), make_settings(SOURCES))
     assert found["run_landed_records", "shop"] == 10
@@ -71,6 +71,7 @@ def test_a_run_tells_what_became_of_each_source(make_settings: Make) -> None:
         "superseded": 1,
         "quarantined": 2,
     }
+    assert found["run_discarded_records", "shop"] == 1
     assert found["run_step_duration_seconds", "land"] == 2.5
     assert found["run_step_duration_seconds", "publish"] == 1.0, "a step that is not known of is told too"
     assert found["run_success",] == 0

@@ -32,7 +32,7 @@ FIGURES: dict[str, Any] = {
         },
         "sales_by_minute": {"state_rows": 7, "watermark": "1970-01-01T00:00:00.000Z"},
     },
-    "totals": {"batches": 2, "records": 100, "left_out": 1, "quarantined": 9, "gold_refreshes": 1},
+    "totals": {"batches": 2, "records": 100, "left_out": 1, "quarantined": 9, "discarded": 4, "gold_refreshes": 1},
 }
 
 
@@ -51,6 +51,7 @@ def test_it_serves_the_figures_as_they_are_when_asked() -> None:
         found = _scraped(port)
         assert found["landed_records_total",] == 100
         assert found["quarantined_records_total",] == 9
+        assert found["discarded_records_total",] == 4
         assert found["batch_duration_seconds", "events"] == 1.5
         assert found["event_time_lag_seconds", "events"] == 3.25
         assert found["state_rows", "sales_by_minute"] == 7

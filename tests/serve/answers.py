@@ -78,7 +78,7 @@ def _buyers(rows: list[Row]) -> tuple[int]:
 
 
 def _orders(rows: list[Row]) -> tuple[int]:
-    return (len({(row["source_system"], row["order_id"]) for row in rows}),)
+    return (len({(row["source_system"], row["purchase_id"]) for row in rows}),)
 
 
 def _text(value: Any) -> tuple[bool, str]:

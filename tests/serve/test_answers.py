@@ -18,7 +18,10 @@ from tests.serve.answers import UNKNOWN, Row, answers
 MONEY, UNITS = pa.decimal128(18, 4), pa.decimal128(18, 3)
 SCHEMAS = {
     "fact_sales": pa.schema(
-        [(name, pa.string()) for name in ("source_system", "order_id", "user_id", "sku", "channel", "currency")]
+        [
+            (name, pa.string())
+            for name in ("source_system", "order_id", "purchase_id", "user_id", "sku", "channel", "currency")
+        ]
         + [("quantity", UNITS), ("unit_price", MONEY), ("line_amount", MONEY)]
     ),
     "dim_user": pa.schema([("user_id", pa.string()), ("country", pa.string())]),
@@ -40,6 +43,7 @@ def shop(currencies: list[str], lines: int = 300) -> Gold:
             {
                 "source_system": pick.choice(["orders", "orders", "transactions"]),
                 "order_id": f"o{n // 3}",
+                "purchase_id": f"o{n // 6}",
                 "user_id": pick.choice(users),
                 "sku": pick.choice(["A", "B", "C", "D", "E", "F", UNKNOWN]),
                 "channel": pick.choice(["web", "store", "In-store", "unknown"]),
@@ -86,6 +90,7 @@ def test_the_money_is_the_amount_of_the_line_and_not_its_price_times_its_quantit
     line = {
         "source_system": "orders",
         "order_id": "o0",
+        "purchase_id": "o0",
         "user_id": "u0",
         "sku": "A",
         "channel": "web",

@@ -34,6 +34,7 @@ SOURCES = """
 entity = "orders"
 format = "jsonl"
 path = "o.jsonl"
+mapping = { status = "state" }
 [sources.c]
 entity = "orders"
 format = "csv"
@@ -78,17 +79,17 @@ CASES = [
     Case(
         "number_overflow",
         order(items=[LINE, {"sku": "B", "qty": 1, "price": 1e14}]),
-        "line 2: a number that does not fit",
+        "line 2: price: does not fit",
     ),
     Case(
         "number_overflow",
         order(items=[LINE, {"sku": "B", "qty": 1e15, "price": 1}]),
-        "line 2: a number that does not fit",
+        "line 2: quantity: does not fit",
     ),
     Case(
         "number_overflow",
         order(items=[LINE, {"sku": "B", "qty": 1e9, "price": 1e12}]),
-        "line 2: a number that does not fit",
+        "line 2: quantity × price: does not fit",
     ),
     Case("line_invalid", order(items=[7, LINE]), "line 1: is no object"),
     Case("line_invalid", order(items=[LINE, {"qty": 1}]), "line 2: has no sku"),
@@ -100,8 +101,49 @@ CASES = [
     ),
     Case(
         "price_unreadable",
-        order(items=[LINE, {"sku": "B", "qty": 1, "price": "12,50"}]),
-        "line 2: has a price that is no number",
+        order(items=[LINE, {"sku": "B", "qty": 1, "price": "ten"}]),
+        "line 2: has a price or total that is no number",
+    ),
+    Case(
+        "number_in_other_dialect",
+        order(items=[LINE, {"sku": "B", "qty": "1 000", "price": "12,50"}], amount="12,50 €"),
+        "amount: '12,50 €' reads with another decimal or thousands; "
+        "line 2: quantity: '1 000' reads with another decimal or thousands; "
+        "line 2: price: '12,50' reads with another decimal or thousands",
+    ),
+    Case(
+        "number_ambiguous",
+        order(items=[{"sku": "A", "qty": "1.000", "price": "10"}]),
+        "line 1: quantity: '1.000' is one number with a decimal point, another without",
+    ),
+    Case("currency_conflict", order(amount="$10"), "amount: '$10' is no amount in EUR"),
+    Case(
+        "currency_conflict",
+        order(items=[LINE | {"price": {"amount": "5", "currencyCode": "USD"}}]),
+        'line 1: price: \'{"amount":"5","currencyCode":"USD"}\' is no amount in EUR',
+    ),
+    Case(
+        "currency_conflict",
+        order(amount={"amount": "10", "currency": "points"}),
+        'amount: \'{"amount":"10","currency":"points"}\' is no amount in EUR',
+    ),
+    Case(
+        "key_mangled",
+        order(order_id="4.501E+11"),
+        "order_id: '4.501E+11' is no id any more but a rounded number: export the column as text",
+    ),
+    Case(
+        "key_mangled",
+        order(user_id=7.5, items=[LINE | {"sku": "1E+12"}]),
+        "user_id: '7.5' is no id any more but a rounded number: export the column as text; "
+        "line 1: sku: '1E+12' is no id any more but a rounded number: export the column as text",
+    ),
+    Case("key_too_long", order(order_id="o" * 513), "order_id: 513 bytes, more than run.longest_key = 512"),
+    Case("date_implausible", order(created_at="1899-12-30"), "created_at: outside run.plausible_dates"),
+    Case(
+        "date_implausible",
+        order(updated_at="9999-12-31", created_at="1970-01-01"),
+        "updated_at: outside run.plausible_dates",
     ),
     Case("items_empty", order(amount=0, items=[]), "items: missing, empty or no array"),
     Case("items_empty", order(amount=0, without=("items",)), "items: missing, empty or no array"),
@@ -116,12 +158,21 @@ CASES = [
         order(amount=5, items=[{"sku": "A", "qty": 1, "price": 99999999999999}] * 2),
         "amount: differs from its lines' 199999999999998.0000",
     ),
-    Case("return_line", order(amount=-10, items=[LINE | {"qty": -2}]), "a line with quantity <= 0 or price < 0"),
-    Case("return_line", order(amount=0, items=[LINE | {"qty": 0}]), "a line with quantity <= 0 or price < 0"),
-    Case("return_line", order(amount=-10, items=[LINE | {"price": -5}]), "a line with quantity <= 0 or price < 0"),
-    Case("zero_price", order(amount=0, items=[LINE | {"price": 0}]), "a line with a price of zero"),
-    Case("rounded", order(amount=10.00004), "a number with more digits than are kept"),
-    Case("rounded", order(items=[{"sku": "A", "qty": 2.0001, "price": 5}]), "a number with more digits than are kept"),
+    Case(
+        "return_line", order(amount=-10, items=[LINE | {"qty": -2}]), "line 1: quantity <= 0, or a price or total < 0"
+    ),
+    Case("return_line", order(amount=0, items=[LINE | {"qty": 0}]), "line 1: quantity <= 0, or a price or total < 0"),
+    Case(
+        "return_line", order(amount=-10, items=[LINE | {"price": -5}]), "line 1: quantity <= 0, or a price or total < 0"
+    ),
+    Case("no_sale", order(state="Cancelled"), "status: 'Cancelled' is no sale"),
+    Case("zero_price", order(amount=0, items=[LINE | {"price": 0}]), "line 1: a price of zero"),
+    Case("rounded", order(amount=10.00004), "amount: more digits than are kept"),
+    Case(
+        "rounded",
+        order(items=[{"sku": "A", "qty": 2.0001, "price": 5}]),
+        "line 1: quantity: more digits than are kept",
+    ),
 ]
 
 
@@ -153,19 +204,19 @@ ORDERS: list[Example] = [
         SOUND
         | {"amount": "12.5", "order_source": "Web", "channel": "online", "promo": " SPRING "}
         | {"created_at": "2025-02-01 00:30:00", "updated_at": UPDATED, "version_time": UPDATED, "date": "2025-02-01"}
-        | {"items": [(1, "A", 2, 5), (2, "B", "0.5", "5.0001")], "warnings": ["rounded"]},
+        | {"items": [(1, "A", 2, 5, 10), (2, "B", "0.5", "5.0001", "2.5")], "warnings": ["rounded"]},
     ),
     (
         order(without=("user_id", "amount", "metadata"), items=[{"sku": "A", "qty": 2}]),
         SOUND
         | AT_TEN
-        | {"user_id": None, "channel": "unknown", "items": [(1, "A", 2, None)]}
+        | {"user_id": None, "channel": "unknown", "items": [(1, "A", 2, None, None)]}
         | {"warnings": ["amount_missing", "user_missing"]},
     ),
     (
         order(created_at="soon", currency=None, metadata={"source": "Fax"}),
         SOUND
-        | {"amount": 10, "currency": None, "order_source": "Fax", "channel": "Fax", "items": [(1, "A", 2, 5)]}
+        | {"amount": 10, "currency": None, "order_source": "Fax", "channel": "Fax", "items": [(1, "A", 2, 5, 10)]}
         | {"reasons": ["created_at_unreadable", "currency_unreadable"]}
         | {"details": ["created_at: 'soon' cannot be read", "currency: missing"]},
     ),
@@ -179,13 +230,13 @@ IN_CSV: list[Example] = [
         Record(ROW, HEADER),
         SOUND
         | {"amount": 10, "channel": "unknown", "created_at": "2025-01-31", "version_time": "2025-01-31"}
-        | {"date": "2025-01-31", "items": [(1, "A", 2, 5)]},
+        | {"date": "2025-01-31", "items": [(1, "A", 2, 5, 10)]},
     ),
     (
         Record('o1,,,EUR,2025-01-31,"[{""sku"":""A"",""qty"":2}]"', HEADER),
         SOUND
         | {"user_id": None, "channel": "unknown", "created_at": "2025-01-31", "version_time": "2025-01-31"}
-        | {"date": "2025-01-31", "items": [(1, "A", 2, None)], "warnings": ["amount_missing", "user_missing"]},
+        | {"date": "2025-01-31", "items": [(1, "A", 2, None, None)], "warnings": ["amount_missing", "user_missing"]},
     ),
     (
         Record("o1,u1,10,EUR,2025-01-31,[", HEADER),
@@ -207,12 +258,14 @@ GIVEN = {"j": ORDERS, "c": IN_CSV}
 @pytest.mark.parametrize("source", GIVEN)
 def test_orders_become_these_rows_whether_sound_bare_or_rejected(source: str, make_settings: Make) -> None:
     records = [record for record, _ in GIVEN[source]]
-    expect_table(judge(make_settings(SOURCES + CHANNELS), records, source), JUDGED, rows_of(GIVEN[source], source))
+    expect_table(
+        judge(make_settings(SOURCES + CHANNELS), records, source), JUDGED, rows_of(GIVEN[source], source, is_sale=True)
+    )
 
 
 def test_on_spark_they_become_the_same_rows(spark: SparkSession, make_settings: Make) -> None:
     records = {source: [record for record, _ in given] for source, given in GIVEN.items()}
-    rows = [row for source, given in GIVEN.items() for row in rows_of(given, source)]
+    rows = [row for source, given in GIVEN.items() for row in rows_of(given, source, is_sale=True)]
     expect_on_spark(spark, make_settings(SOURCES + CHANNELS), records, rows)
 
 
@@ -238,7 +291,7 @@ def test_line_invalid_as_warning_keeps_the_other_lines_under_their_own_numbers(m
         judge(settings, [some, order(items=[7], amount=0)]),
         JUDGED,
         [
-            (1, [(2, "A", 2, 5), (4, "C", 2, 5)], [], ["line_invalid"]),
+            (1, [(2, "A", 2, 5, 10), (4, "C", 2, 5, 10)], [], ["line_invalid"]),
             (2, [], ["items_empty"], ["line_invalid"]),
         ],
         only="ordinal items reasons warnings",
@@ -258,9 +311,9 @@ def test_items_empty_as_warning_keeps_the_header(make_settings: Make) -> None:
 def test_an_unreadable_price_as_warning_counts_as_not_given(make_settings: Make) -> None:
     settings = make_settings(SOURCE + '[rules.orders]\nprice_unreadable = "warn"\n')
     expect_table(
-        judge(settings, [order(items=[LINE, {"sku": "B", "qty": 1, "price": "12,50"}])]),
+        judge(settings, [order(items=[LINE, {"sku": "B", "qty": 1, "price": "ten"}])]),
         JUDGED,
-        [(1, [(1, "A", 2, 5), (2, "B", 1, None)], [], ["price_unreadable"])],
+        [(1, [(1, "A", 2, 5, 10), (2, "B", 1, None, None)], [], ["price_unreadable"])],
         only="ordinal items reasons warnings",
     )
 
@@ -335,38 +388,38 @@ ORDINARY: list[tuple[str, dict[str, Any]]] = [
         order(created_at="2025-01-31 10:00:00.123456"),
         {"created_at": "2025-01-31 10:00:00.123456", "version_time": "2025-01-31 10:00:00.123456"},
     ),
-    (order(items=[LINE] * 9, amount=90), {"amount": 90, "items": [(n, "A", 2, 5) for n in range(1, 10)]}),
+    (order(items=[LINE] * 9, amount=90), {"amount": 90, "items": [(n, "A", 2, 5, 10) for n in range(1, 10)]}),
     (
         order(items=[LINE] * 9, amount=91),
-        {"amount": 91, "items": [(n, "A", 2, 5) for n in range(1, 10)], "warnings": MISMATCH},
+        {"amount": 91, "items": [(n, "A", 2, 5, 10) for n in range(1, 10)], "warnings": MISMATCH},
     ),
     (
         order(items=[LINE, {"sku": "B b", "qty": "0.125", "price": "19.9999"}], amount=12.5),
-        {"amount": "12.5", "items": [(1, "A", 2, 5), (2, "B b", "0.125", "19.9999")]},
+        {"amount": "12.5", "items": [(1, "A", 2, 5, 10), (2, "B b", "0.125", "19.9999", "2.5")]},
     ),
     (order(note="x 5.123456", promo="x 1e5"), {}),
-    (with_line('"sku":"\\u00fc","qty":2,"price":5'), {"items": [(1, "ü", 2, 5)]}),
-    (order(items=[{"sku": "A", "qty": 1}], amount=0), {"amount": 0, "items": [(1, "A", 1, None)]}),
+    (with_line('"sku":"\\u00fc","qty":2,"price":5'), {"items": [(1, "ü", 2, 5, 10)]}),
+    (order(items=[{"sku": "A", "qty": 1}], amount=0), {"amount": 0, "items": [(1, "A", 1, None, None)]}),
     (order(items=[{"sku": " A", "qty": 2, "price": 5}]), {}),
     (
         order(items=[{"sku": "A", "qty": 10**6, "price": 10**6}], amount=10**12),
-        {"amount": 10**12} | {"items": [(1, "A", 10**6, 10**6)]},
+        {"amount": 10**12} | {"items": [(1, "A", 10**6, 10**6, 10**12)]},
     ),
     (
         order(items=[{"sku": "A", "qty": 10**5, "price": 9 * 10**6}] * 2, amount=1.8e12),
-        {"amount": 1800000000000} | {"items": [(1, "A", 10**5, 9 * 10**6), (2, "A", 10**5, 9 * 10**6)]},
+        {"amount": 1800000000000} | {"items": [(n, "A", 10**5, 9 * 10**6, 9 * 10**11) for n in (1, 2)]},
     ),
     (
         with_line('"sku":"A","qty":1.0005,"price":10'),
-        {"items": [(1, "A", "1.001", 10)], "warnings": ["amount_mismatch", "rounded"]},
+        {"items": [(1, "A", "1.001", 10, "10.005")], "warnings": ["rounded"]},
     ),
     (with_line('"sku":"A","qty":2,"price":"5.000000000000000001"'), {"warnings": ["rounded"]}),
     (
         with_line('"sku":"A","qty":1,"price":1e-9'),
-        {"items": [(1, "A", 1, 0)], "warnings": ["amount_mismatch", "rounded", "zero_price"]},
+        {"items": [(1, "A", 1, 0, 0)], "warnings": ["amount_mismatch", "rounded", "zero_price"]},
     ),
-    (with_line('"sku":"A","qty":0.1,"price":1E2'), {"items": [(1, "A", "0.1", 100)]}),
-    (with_line('"sku":"A","qty":"0.1","price":"1e2"'), {"items": [(1, "A", "0.1", 100)]}),
+    (with_line('"sku":"A","qty":0.1,"price":1E2'), {"items": [(1, "A", "0.1", 100, 10)]}),
+    (with_line('"sku":"A","qty":"0.1","price":"1e2"'), {"items": [(1, "A", "0.1", 100, 10)]}),
 ]
 """Records that are kept, and in what they differ from `order()`."""
 PECULIAR: list[tuple[str, list[str], list[str]]] = [
@@ -398,7 +451,11 @@ PECULIAR: list[tuple[str, list[str], list[str]]] = [
 
 
 def test_an_order_is_kept_however_its_texts_and_numbers_are_written(make_settings: Make) -> None:
-    usual = SOUND | AT_TEN | {"amount": 10, "order_source": "web", "channel": "web", "items": [(1, "A", 2, 5)]}
+    usual = (
+        SOUND
+        | AT_TEN
+        | {"is_sale": True, "amount": 10, "order_source": "web", "channel": "web", "items": [(1, "A", 2, 5, 10)]}
+    )
     rows = [judged_row(n, raw) | usual | fields for n, (raw, fields) in enumerate(ORDINARY, 1)]
     expect_table(judge(make_settings(SOURCE), [raw for raw, _ in ORDINARY]), JUDGED, rows)
 
@@ -455,8 +512,8 @@ def test_a_blank_text_in_place_of_a_number_counts_as_missing(make_settings: Make
         ),
         JUDGED,
         [
-            (None, [(1, "A", 2, 5)], [], ["amount_missing"]),
-            (0, [(n, "A", 2, None) for n in (1, 2, 3)], [], []),
+            (None, [(1, "A", 2, 5, 10)], [], ["amount_missing"]),
+            (0, [(n, "A", 2, None, None) for n in (1, 2, 3)], [], []),
             (10, [], ["line 1: quantity: missing"], MISMATCH),
         ],
         only="amount items details warnings",

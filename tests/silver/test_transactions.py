@@ -35,6 +35,7 @@ entity = "transactions"
 format = "csv"
 path = "t.csv"
 version = "updated_at"
+mapping = { status = "state" }
 [sources.j]
 entity = "transactions"
 format = "jsonl"
@@ -66,7 +67,6 @@ def case(rule: str, detail: str, **cells: str) -> Case:
     return Case(rule, line(**cells), detail, HEADER)
 
 
-TOO_LARGE = "a number that does not fit"
 CASES = [
     *MESSAGES,
     Case("unreadable", "[1]", "record: json_invalid"),
@@ -79,13 +79,44 @@ CASES = [
     case("currency_unreadable", "currency: '€' cannot be read", currency="€"),
     case("quantity_unreadable", "quantity: 'two' cannot be read", quantity="two"),
     case("quantity_unreadable", "quantity: missing", quantity=""),
-    case("number_overflow", TOO_LARGE, quantity="1e15"),
-    case("number_overflow", TOO_LARGE, total_price="100000000000000"),
-    case("number_overflow", TOO_LARGE, unit_price="-1e99"),
+    case("number_overflow", "quantity: does not fit", quantity="1e15"),
+    case("number_overflow", "total_price: does not fit", total_price="100000000000000"),
+    case("number_overflow", "unit_price: does not fit", unit_price="-1e99"),
+    case(
+        "number_overflow",
+        "quantity × unit_price: does not fit",
+        quantity="1e9",
+        unit_price="1e6",
+        total_price="",
+    ),
+    case(
+        "number_in_other_dialect",
+        "total_price: '12,50' reads with another decimal or thousands",
+        total_price='"12,50"',
+    ),
+    case("number_in_other_dialect", "quantity: '1 000' reads with another decimal or thousands", quantity="1 000"),
+    case(
+        "number_ambiguous",
+        "total_price: '1.234' is one number with a decimal point, another without",
+        total_price="1.234",
+    ),
+    Case("no_sale", line() + ",Test", "status: 'Test' is no sale", HEADER + ",state"),
+    case("currency_conflict", "unit_price: '$5' is no amount in EUR", unit_price="$5"),
+    case("currency_conflict", "total_price: '10 USD' is no amount in EUR", total_price="10 USD"),
+    case(
+        "key_mangled",
+        "transaction_id: '4.501E+11' is no id any more but a rounded number: export the column as text; "
+        "product_id: '1E+12' is no id any more but a rounded number: export the column as text",
+        transaction_id="4.501E+11",
+        product_id="1E+12",
+    ),
+    case("key_too_long", "customer_id: 514 bytes, more than run.longest_key = 512", customer_id="é" * 257),
+    case("date_implausible", "sale_date: outside run.plausible_dates", sale_date="1900-01-01"),
+    case("date_implausible", "version: outside run.plausible_dates", updated_at="2101-01-01"),
     case("version_unreadable", "version column missing or unreadable", updated_at=""),
     case("version_unreadable", "version column missing or unreadable", updated_at="later"),
-    case("price_unreadable", "a price or total that is no number", total_price='"12,50"'),
-    case("price_unreadable", "a price or total that is no number", unit_price="n/a"),
+    case("price_unreadable", "a price or total that is no number", total_price="free"),
+    case("price_unreadable", "a price or total that is no number", unit_price="5 5"),
     case("customer_missing", "customer_id: missing", customer_id=""),
     case("product_missing", "product_id: missing", product_id=" "),
     case("return_line", "quantity <= 0, or a price or total < 0", quantity="-2"),
@@ -94,9 +125,9 @@ CASES = [
     case("return_line", "quantity <= 0, or a price or total < 0", unit_price="-5"),
     case("zero_price", "a price or total of zero", total_price="0.00"),
     case("zero_price", "a price or total of zero", unit_price="0"),
-    case("rounded", "a number with more digits than are kept", quantity="2.0001"),
-    case("rounded", "a number with more digits than are kept", total_price="10.00001"),
-    case("rounded", "a number with more digits than are kept", unit_price="5.00001"),
+    case("rounded", "quantity: more digits than are kept", quantity="2.0001"),
+    case("rounded", "total_price: more digits than are kept", total_price="10.00001"),
+    case("rounded", "unit_price: more digits than are kept", unit_price="5.00001"),
 ]
 
 
@@ -139,7 +170,13 @@ IN_CSV: list[Example] = [
             HEADER,
         ),
         SOUND_ROW
-        | {"sale_date": "2025-02-01 02:00:00", "date": "2025-02-01", "total_price": "10.0001", "channel": "store"}
+        | {
+            "sale_date": "2025-02-01 02:00:00",
+            "date": "2025-02-01",
+            "total_price": "10.0001",
+            "amount": "10.0001",
+            "channel": "store",
+        }
         | {"warnings": ["rounded"]},
     ),
     (
@@ -159,7 +196,7 @@ IN_CSV: list[Example] = [
                 "key missing or unreadable",
                 "sale_date: 'never' cannot be read",
                 "quantity: 'two' cannot be read",
-                "a number that does not fit",
+                "total_price: does not fit",
             ]
         },
     ),
@@ -174,7 +211,13 @@ IN_JSON: list[Example] = [
         json.dumps(SOUND | {"quantity": 2, "total_price": 10.5, "sales_channel": "IN STORE"}),
         SOUND_ROW
         | ORDERED
-        | {"sale_date": "2025-01-31", "date": "2025-01-31", "total_price": "10.5", "channel": "store"},
+        | {
+            "sale_date": "2025-01-31",
+            "date": "2025-01-31",
+            "total_price": "10.5",
+            "amount": "10.5",
+            "channel": "store",
+        },
     ),
     (
         json.dumps(SOUND | {"quantity": -2, "customer_id": None, "total_price": None, "unit_price": ""}),
@@ -186,7 +229,7 @@ IN_JSON: list[Example] = [
     (
         json.dumps(SOUND | {"transaction_id": ["t1"], "quantity": {}, "currency": None, "updated_at": "later"}),
         {"customer_id": "c1", "product_id": "p1", "sale_date": "2025-01-31", "date": "2025-01-31", "channel": "web"}
-        | {"total_price": 10, "unit_price": 5}
+        | {"total_price": 10, "amount": 10, "unit_price": 5}
         | {"reasons": ["currency_unreadable", "key_missing", "quantity_unreadable", "version_unreadable"]}
         | {
             "details": [
@@ -221,13 +264,15 @@ version = "updated_at"
 def test_sales_become_these_rows_whether_sound_bare_or_rejected(source: str, make_settings: Make) -> None:
     records = [record for record, _ in GIVEN[source]]
     expect_table(
-        judge(make_settings(OF_GIVEN), records, source), JUDGED, rows_of(GIVEN[source], source, keyed_by_line=False)
+        judge(make_settings(OF_GIVEN), records, source),
+        JUDGED,
+        rows_of(GIVEN[source], source, keyed_by_line=False, is_sale=True),
     )
 
 
 def test_on_spark_they_become_the_same_rows(spark: SparkSession, make_settings: Make) -> None:
     records = {source: [record for record, _ in given] for source, given in GIVEN.items()}
-    rows = [row for source, given in GIVEN.items() for row in rows_of(given, source, keyed_by_line=False)]
+    rows = [row for source, given in GIVEN.items() for row in rows_of(given, source, keyed_by_line=False, is_sale=True)]
     expect_on_spark(spark, make_settings(OF_GIVEN), records, rows)
 
 
@@ -259,7 +304,7 @@ def test_keyed_by_line_equal_lines_are_separate_sales_with_or_without_an_id(make
 def test_an_unreadable_price_as_warning_counts_as_not_given(make_settings: Make) -> None:
     settings = make_settings(SOURCE + '[rules.transactions]\nprice_unreadable = "warn"\n')
     expect_table(
-        sold(settings, line(total_price="n/a")),
+        sold(settings, line(total_price="free")),
         JUDGED,
         [(1, None, 5, [], ["price_unreadable"])],
         only="ordinal total_price unit_price reasons warnings",

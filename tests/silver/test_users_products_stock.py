@@ -55,19 +55,55 @@ READING = {
     )
 }
 VERSION = "version column missing or unreadable"
+MANGLED = "'4.501E+11' is no id any more but a rounded number: export the column as text"
+TOO_LONG = "513 bytes, more than run.longest_key = 512"
 CASES = {
     "users": [
         *READING["users"],
         Case("key_missing", " ,a@x.de,2025-01-01,DE,2025-01-02", "key missing or unreadable", USERS),
         Case("created_at_unreadable", "u1,a@x.de,1/2/3,DE,2025-01-02", "created_at: '1/2/3' cannot be read", USERS),
         Case("version_unreadable", "u1,a@x.de,2025-01-01,DE,", VERSION, USERS),
+        Case("key_mangled", "4.501E+11,a@x.de,2025-01-01,DE,2025-01-02", f"user_id: {MANGLED}", USERS),
+        Case("key_too_long", "u" * 513 + ",a@x.de,2025-01-01,DE,2025-01-02", f"user_id: {TOO_LONG}", USERS),
+        Case(
+            "date_implausible",
+            "u1,a@x.de,1900-01-01,DE,2101-01-01",
+            "created_at: outside run.plausible_dates; version: outside run.plausible_dates",
+            USERS,
+        ),
     ],
     "products": [
         *READING["products"],
         Case("key_missing", ",Anvil,tools,ACME,9.99,EUR,2025-01-02", "key missing or unreadable", PRODUCTS),
         Case("number_overflow", "A,Anvil,tools,ACME,1e14,EUR,2025-01-02", "price: does not fit", PRODUCTS),
         Case("version_unreadable", "A,Anvil,tools,ACME,9.99,EUR,?", VERSION, PRODUCTS),
-        Case("price_unreadable", 'A,Anvil,tools,ACME,"9,99",EUR,2025-01-02', "price: is no number", PRODUCTS),
+        Case("price_unreadable", "A,Anvil,tools,ACME,free,EUR,2025-01-02", "price: is no number", PRODUCTS),
+        Case(
+            "number_in_other_dialect",
+            'A,Anvil,tools,ACME,"9,99",EUR,2025-01-02',
+            "price: '9,99' reads with another decimal or thousands",
+            PRODUCTS,
+        ),
+        Case(
+            "number_ambiguous",
+            "A,Anvil,tools,ACME,9.990,EUR,2025-01-02",
+            "price: '9.990' is one number with a decimal point, another without",
+            PRODUCTS,
+        ),
+        Case(
+            "currency_conflict",
+            "A,Anvil,tools,ACME,£9.99,EUR,2025-01-02",
+            "price: '£9.99' is no amount in EUR",
+            PRODUCTS,
+        ),
+        Case("key_mangled", "4.501E+11,Anvil,tools,ACME,9.99,EUR,2025-01-02", f"sku: {MANGLED}", PRODUCTS),
+        Case("key_too_long", "A" * 513 + ",Anvil,tools,ACME,9.99,EUR,2025-01-02", f"sku: {TOO_LONG}", PRODUCTS),
+        Case(
+            "date_implausible",
+            "A,Anvil,tools,ACME,9.99,EUR,1969-12-31",
+            "version: outside run.plausible_dates",
+            PRODUCTS,
+        ),
         Case("price_missing", "A,Anvil,tools,ACME, ,EUR,2025-01-02", "price: missing", PRODUCTS),
         Case("negative_price", "A,Anvil,tools,ACME,-0.01,EUR,2025-01-02", "price: below zero", PRODUCTS),
         Case("rounded", "A,Anvil,tools,ACME,9.99999,EUR,2025-01-02", "price: more digits than are kept", PRODUCTS),
@@ -79,6 +115,21 @@ CASES = {
         Case("quantity_unreadable", "A,three,2025-01-31", "on_hand: 'three' cannot be read", STOCK),
         Case("quantity_unreadable", "A,,2025-01-31", "on_hand: missing", STOCK),
         Case("number_overflow", "A,1e15,2025-01-31", "on_hand: does not fit", STOCK),
+        Case(
+            "number_in_other_dialect",
+            'A,"1,5",2025-01-31',
+            "on_hand: '1,5' reads with another decimal or thousands",
+            STOCK,
+        ),
+        Case(
+            "number_ambiguous",
+            "A,1.500,2025-01-31",
+            "on_hand: '1.500' is one number with a decimal point, another without",
+            STOCK,
+        ),
+        Case("key_mangled", "4.501E+11,3,2025-01-31", f"product_id: {MANGLED}", STOCK),
+        Case("key_too_long", "A" * 513 + ",3,2025-01-31", f"product_id: {TOO_LONG}", STOCK),
+        Case("date_implausible", "A,3,2101-01-01", "counted_at: outside run.plausible_dates", STOCK),
         Case("negative_stock", "A,-1,2025-01-31", "on_hand: below zero", STOCK),
         Case("rounded", "A,0.0005,2025-01-31", "on_hand: more digits than are kept", STOCK),
     ],
@@ -162,7 +213,6 @@ GIVEN: dict[str, dict[str, list[Example]]] = {
                 version_time="2025-01-02",
                 sku="B",
                 key="B",
-                name="",
                 warnings=["price_missing"],
             ),
             in_csv(
@@ -173,7 +223,7 @@ GIVEN: dict[str, dict[str, list[Example]]] = {
                 name="Cog",
                 currency="EUR",
                 reasons=["number_overflow", "version_unreadable"],
-                details=["price: does not fit", "version column missing or unreadable"],
+                details=["version column missing or unreadable", "price: does not fit"],
             ),
             in_csv(
                 PRODUCTS,

@@ -32,6 +32,7 @@ SCHEMA = pa.schema(
         ("currency", pa.string()),
         ("date", pa.date32()),
         # Only there because views name them.
+        ("purchase_id", pa.string()),
         ("line_number", pa.int32()),
         ("user_id", pa.string()),
         ("sku", pa.string()),

@@ -64,10 +64,13 @@ EXAMPLES = int(os.environ.get("SALESLAKE_EXAMPLES", "1"))
 
 
 def _file_of(line: str) -> str | None:
-    """Which of the batch's files a line belongs to; None for an unknown type, which the batch's sources do not know."""
+    """Which of the batch's files a line belongs to; None for an unknown type, which the batch's sources do not know, and for
+    a quote that is not closed, which in a file takes the lines after it along."""
     try:
         record, _ = json.JSONDecoder().raw_decode(line)  # of two objects on a line, the first says whose it is
     except ValueError:
+        if line.startswith('"'):
+            return None
         return "transactions.csv" if "," in line and not line.startswith("{") else "orders.jsonl"
     if not isinstance(record, dict):
         return "orders.jsonl"

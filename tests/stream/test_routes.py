@@ -63,6 +63,22 @@ def test_the_type_field_and_its_values_are_settings(route: Callable[..., Route])
     assert route(order("1", type="refund"), config=config).defect is None
 
 
+def test_a_csv_line_is_counted_by_its_cells_and_not_by_its_delimiters(route: Callable[..., Route]) -> None:
+    config = (
+        CONFIG
+        + """
+[sources.events_sales]
+entity = "transactions"
+format = "events_csv"
+columns = ["transaction_id", "sale_date", "quantity"]
+escape = "\\\\"
+"""
+    )
+    for line in ('T1,2024-01-05,"1,5"', "T1,2024-01-05,1,", r"T1,2024-01-05,1\,5"):
+        assert route(line, config=config).source == "events_sales", line
+    assert route(CSV, config=config).source == "events_transactions_csv"
+
+
 def test_a_csv_line_without_a_header_gets_the_configured_one(route: Callable[..., Route]) -> None:
     assert route(CSV).header == HEADER
     assert route(CSV, header="x,y").header == "x,y"

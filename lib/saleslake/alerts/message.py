@@ -95,8 +95,9 @@ def _of_summary(summary: Summary, settings: Alerts) -> list[Alert]:
 
 
 def _quarantined(summary: Summary, settings: Alerts) -> list[Alert]:
-    decided = sum(outcome.records for outcome in summary.outcomes.values())
-    rejected = sum(outcome.quarantined for outcome in summary.outcomes.values())
+    # What a rule discards is left out on purpose: it counts for neither.
+    decided = sum(outcome.wanted for outcome in summary.outcomes.values())
+    rejected = sum(outcome.open for outcome in summary.outcomes.values())
     if decided < settings.quarantine_from_records or rejected <= settings.quarantine_share * decided:
         return []
     return [
@@ -153,6 +154,7 @@ def _figures(summary: Summary | None) -> str:
     counts = landed | {
         "decided": sum(outcome.records for outcome in outcomes),
         "quarantined": sum(outcome.quarantined for outcome in outcomes),
+        "discarded": sum(outcome.discarded for outcome in outcomes),
         "retries": sum(report.retries for report in summary.landed),
         "gold tables written": sum(written.anything for written in summary.written),
     }
@@ -162,9 +164,9 @@ def _figures(summary: Summary | None) -> str:
 def _by_source(summary: Summary | None) -> list[str]:
     lines = []
     for name, outcome in (summary.outcomes if summary else {}).items():
-        if outcome.quarantined:
+        if outcome.open:
             reasons = ", ".join(f"{reason} {n:,}" for reason, n in Counter(outcome.reasons).most_common(4))
-            lines.append(f"{name}: {outcome.quarantined:,} of {outcome.records:,} quarantined ({reasons})")
+            lines.append(f"{name}: {outcome.open:,} of {outcome.wanted:,} quarantined ({reasons})")
     return lines[:_MOST_LISTED]
 
 

@@ -55,6 +55,12 @@ class Progress:
             self._status.stop()
 
 
+KEY_REUSED = (
+    "share their key with another of their file and say something else, so they count as superseded: if they are sales of "
+    "their own, give the source a key of several columns, or key = 'line'; if they are versions, a version column"
+)
+
+
 def summary(lake: Lake, result: Summary, seconds: float) -> None:
     """The summary of a run."""
     if result.healed:
@@ -95,18 +101,24 @@ def _landed(lake: Lake, result: Summary) -> None:
         if r.fetch:
             out.print(f"  {r.source} fetched {told(r.fetch)}")
     for name, o in result.outcomes.items():
-        if o.reasons:
-            out.print(
-                f"  {name} quarantined: " + ", ".join(f"{reason} {n:,}" for reason, n in sorted(o.reasons.items()))
-            )
-        if o.warnings:
-            out.print(
-                f"  {name} kept with warnings: "
-                + ", ".join(f"{reason} {n:,}" for reason, n in sorted(o.warnings.items()))
-            )
+        for what, counts_ in (
+            ("quarantined", o.reasons),
+            (f"discarded, {o.discarded:,} of the quarantined", o.discards),
+            ("kept with warnings", o.warnings),
+        ):
+            if counts_:
+                out.print(f"  {name} {what}: " + ", ".join(f"{rule} {n:,}" for rule, n in sorted(counts_.items())))
+        if o.reused_keys:
+            out.print(f"  {name} key_reused: {_n(o.reused_keys)} records {KEY_REUSED}")
     for r in result.landed:
         if r.new_fields:
             out.print(f"  {r.source} new fields (kept in raw): {', '.join(r.new_fields)}")
+        for line in r.ignored_fields:
+            out.print(f"  {r.source} {line}")
+        if r.lost_fields:
+            out.print(f"  {r.source} mapped columns that its files had and have no more: {', '.join(r.lost_fields)}")
+        if r.skipped:
+            out.print(f"  {r.source} skipped by skip_lines and skip_last: {r.skipped:,} lines")
 
 
 def _left_out(report: Landed, format_: str) -> str:
@@ -151,17 +163,20 @@ def proof(result: Proof) -> None:
         )
     out.print(table)
     for s in result.sources:
+        if s.discarded:
+            out.print(f"{s.source}: {s.discarded:,} of the quarantined are discarded")
+    for s in result.sources:
         for what, ids in s.wrong.items():
             out.print(f"{s.source}: {what}: {', '.join(ids)}")
-    for what in result.not_landed:
-        out.print(f"not landed: {what}", markup=False, soft_wrap=True)
+        if s.reused_keys:
+            out.print(f"{s.source}: key_reused: {_n(s.reused_keys)} records {KEY_REUSED}", markup=False, soft_wrap=True)
     for name, keys in result.gold.items():
         for key in keys:
             out.print(f"{name} is not what silver says: {key}")
     for name, windows in result.windows.items():
         _windows(name, windows)
     for line in result.not_landed:
-        out.print(f"not landed: {line}")
+        out.print(f"not landed: {line}", markup=False, soft_wrap=True)
     agreeing = sum(1 for keys in result.gold.values() if not keys)
     out.print(f"gold: {agreeing} of {len(result.gold)} tables equal what silver says")
     for note in result.notes:
@@ -199,9 +214,9 @@ def status(found: dict[str, Any]) -> None:
         if window["failure"]:
             out.print(f"  {window['failure']}")
     if found["quarantine"]:
-        reasons = _grid("source", "quarantined for", "records", "still open")
+        reasons = _grid("source", "quarantined for", "records", "still open", "discarded")
         for q in found["quarantine"]:
-            reasons.add_row(q["source"], q["reason"], _n(q["records"]), _n(q["open"]))
+            reasons.add_row(q["source"], q["reason"], _n(q["records"]), _n(q["open"]), _n(q["discarded"]))
         out.print(reasons)
     for lost in found["not_landed"]:
         known = "acknowledged" if lost["acknowledged"] else "not acknowledged: saleslake verify fails"
@@ -226,7 +241,8 @@ def _stream(figures: dict[str, Any]) -> None:
     totals = figures["totals"]
     out.print(
         f"stream: {state} ({figures['source']}, process {figures['pid']}) since {figures['started_at']}: "
-        f"{totals['records']:,} events in {totals['batches']:,} batches, {totals['quarantined']:,} quarantined, "
+        f"{totals['records']:,} events in {totals['batches']:,} batches, {totals['quarantined']:,} quarantined "
+        f"({totals.get('discarded', 0):,} discarded), "
         f"{totals['left_out']:,} left out, {totals['gold_refreshes']:,} gold refreshes; last heard of {figures['at']}"
     )
     table = _grid("query", "rows/s", "batch ms", "lag s", "state", "watermark")

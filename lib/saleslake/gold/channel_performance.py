@@ -18,7 +18,7 @@ TABLE = Table(
     columns=(
         Column("channel", STRING, "sales channel", nullable=False),
         Column("currency", STRING, "ISO 4217", nullable=False),
-        Column("orders", LONG, "distinct order and transaction ids", nullable=False),
+        Column("orders", LONG, "distinct purchases", nullable=False),
         Column("customers", LONG, "distinct customers, the unknown one left out", nullable=False),
         Column("units", UNITS, "sum of quantity, returns included", nullable=False),
         Column("net", TOTAL, "sum of line_amount, returns included, in currency", nullable=False),
@@ -32,10 +32,10 @@ TABLE = Table(
 
 def build(fact: DataFrame) -> DataFrame:
     """Grain in: fact_sales. Grain out: (date, channel, currency)."""
-    of_order = fact.groupBy("date", "channel", "currency", "source_system", "order_id", "user_id").agg(
+    of_order = fact.groupBy("date", "channel", "currency", "source_system", "purchase_id", "user_id").agg(
         F.sum("quantity").alias("units"), F.sum(F.coalesce("line_amount", F.lit(0))).alias("net")
     )
-    orders = F.count_distinct("source_system", "order_id")
+    orders = F.count_distinct("source_system", "purchase_id")
     per_channel = of_order.groupBy("date", "channel", "currency").agg(
         orders.alias("orders"),
         F.count_distinct(F.when(F.col("user_id") != UNKNOWN, F.col("user_id"))).alias("customers"),

@@ -20,7 +20,7 @@ TABLE = Table(
     keys=("user_id",),
     columns=(
         Column("user_id", STRING, "dim_user; sales without a customer are left out", nullable=False),
-        Column("orders", LONG, "distinct order and transaction ids", nullable=False),
+        Column("orders", LONG, "distinct purchases", nullable=False),
         Column("first_purchase_at", TIMESTAMP, "earliest sale, UTC", nullable=False),
         Column("last_purchase_at", TIMESTAMP, "latest sale, UTC", nullable=False),
         Column("mean_days_between", RATE, "(last - first) / (orders - 1), in days; NULL for one order"),
@@ -37,7 +37,7 @@ def build(fact: DataFrame) -> DataFrame:
         fact.where(F.col("user_id") != UNKNOWN)
         .groupBy("user_id")
         .agg(
-            F.count_distinct("source_system", "order_id").alias("orders"),
+            F.count_distinct("source_system", "purchase_id").alias("orders"),
             F.min("created_at").alias("first_purchase_at"),
             F.max("created_at").alias("last_purchase_at"),
         )

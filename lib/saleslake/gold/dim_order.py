@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from saleslake.gold.unknown import or_unknown
-from saleslake.table import DATE, MONEY, NAMES, STRING, TIMESTAMP, Column, Table
+from saleslake.table import BOOLEAN, DATE, MONEY, NAMES, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
     layer="gold",
@@ -23,6 +23,8 @@ TABLE = Table(
         Column("source", STRING, "metadata.source as given"),
         Column("promo", STRING, "metadata.promo as given"),
         Column("created_at", TIMESTAMP, "when it was placed, UTC", nullable=False),
+        Column("status", STRING, "as given, where the source maps one"),
+        Column("is_sale", BOOLEAN, "whether its lines are in fact_sales", nullable=False),
         Column("warnings", NAMES, "rules it broke and was kept, e.g. amount_mismatch", nullable=False),
         Column("date", DATE, "date of created_at, UTC; dim_date", nullable=False),
     ),

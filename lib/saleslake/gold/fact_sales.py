@@ -16,7 +16,12 @@ TABLE = Table(
     keys=("source_system", "order_id", "line_number", "line_file"),
     columns=(
         Column("source_system", STRING, "orders or transactions", nullable=False),
-        Column("order_id", STRING, "order, or transaction_id", nullable=False),
+        Column(
+            "order_id",
+            STRING,
+            "order, or transaction: its key, or its id where the source is keyed by line",
+            nullable=False,
+        ),
         Column(
             "line_number",
             INT,
@@ -29,13 +34,17 @@ TABLE = Table(
             "file of a source keyed by line, whose order ids may repeat over files; else empty",
             nullable=False,
         ),
+        Column(
+            "purchase_id",
+            STRING,
+            "what was bought at once: the order, or a transaction's order where that is known",
+            nullable=False,
+        ),
         Column("user_id", STRING, "dim_user", nullable=False),
         Column("sku", STRING, "dim_product", nullable=False),
         Column("quantity", QUANTITY, "units; negative where returned", nullable=False),
-        Column("unit_price", MONEY, "price of one unit, in currency; NULL: unpriced"),
-        Column(
-            "line_amount", MONEY, "revenue of the line, in currency; NULL: unpriced (or beyond MONEY), out of revenue"
-        ),
+        Column("unit_price", MONEY, "price of one unit, in currency, or line_amount / quantity; NULL: unpriced"),
+        Column("line_amount", MONEY, "revenue of the line, in currency; NULL: unpriced, out of revenue"),
         Column("channel", STRING, "sales channel", nullable=False),
         Column("currency", STRING, "ISO 4217", nullable=False),
         Column("is_return", BOOLEAN, "quantity <= 0, or a price or total < 0: out of gross, in net", nullable=False),
@@ -57,7 +66,7 @@ DEPENDS_ON_PRICES = ("price_missing", "catalogue_price", "base_price", "unpriced
 
 
 def build(orders: DataFrame, transactions: DataFrame, prices: DataFrame, missing_item_price: str) -> DataFrame:
-    """Grain in: silver.orders, silver.transactions, catalogue prices by sku (sku, price, price_currency). Grain out: line.
+    """Sales alone, what `is_sale` says. Grain in: silver.orders, silver.transactions, catalogue prices by sku (sku, price, price_currency). Grain out: line.
 
     `missing_item_price`: `zero` or `catalogue`, for lines of orders without a price.
     """
@@ -71,34 +80,45 @@ def build(orders: DataFrame, transactions: DataFrame, prices: DataFrame, missing
 def order_lines(orders: DataFrame) -> DataFrame:
     """Grain in: silver.orders. Grain out: (order_id, line_number); an order without lines has no row.
 
-    Columns: those of TABLE that follow from the order alone, and `given_price` (MONEY, NULL where the record gives none).
+    Columns: those of TABLE that follow from the order alone, `given_price` and `given_amount` (MONEY, NULL where the record gives
+    none).
     """
     # The generator's output is what the plan reads from silver: only these columns, not the whole order.
-    return orders.select(
-        F.lit("orders").alias("source_system"),
-        "order_id",
-        F.lit("").alias("line_file"),
-        or_unknown(F.col("user_id")).alias("user_id"),
-        "channel",
-        "currency",
-        "created_at",
-        "date",
-        "record_id",
-        F.inline("items"),
-    ).withColumnRenamed("unit_price", "given_price")
+    return (
+        orders.where("is_sale")
+        .select(
+            F.lit("orders").alias("source_system"),
+            "order_id",
+            F.col("order_id").alias("purchase_id"),
+            F.lit("").alias("line_file"),
+            or_unknown(F.col("user_id")).alias("user_id"),
+            "channel",
+            "currency",
+            "created_at",
+            "date",
+            "record_id",
+            F.inline("items"),
+        )
+        .withColumnsRenamed({"unit_price": "given_price", "amount": "given_amount"})
+    )
 
 
 def _priced(catalogue_price: SparkColumn, flag: str) -> list[SparkColumn]:
-    given = F.col("given_price")
-    price = F.coalesce(given, catalogue_price, F.lit(0).cast(MONEY))
-    amount = (F.col("quantity") * price).try_cast(MONEY)
-    too_large = F.when(amount.isNull(), F.array(F.lit("unpriced"))).otherwise(F.array().cast(NAMES))
+    given, quantity = F.col("given_amount"), F.col("quantity")
+    assumed = F.coalesce(catalogue_price, F.lit(0).cast(MONEY))
+    price = F.coalesce("given_price", _per_unit(given, quantity), F.when(given.isNull(), assumed))
+    amount = F.coalesce(given, (quantity * assumed).try_cast(MONEY))
     return [
         price.alias("unit_price"),
         amount.alias("line_amount"),
-        ((F.col("quantity") <= 0) | (price < 0)).alias("is_return"),
-        F.when(given.isNull(), F.array(F.lit(flag))).otherwise(too_large).alias("flags"),
+        ((quantity <= 0) | F.coalesce(price < 0, F.lit(False)) | (amount < 0)).alias("is_return"),
+        F.when(given.isNull(), F.array(F.lit(flag))).otherwise(F.array().cast(NAMES)).alias("flags"),
     ]
+
+
+def _per_unit(amount: SparkColumn, quantity: SparkColumn) -> SparkColumn:
+    # Scale 14 is what Spark keeps of this quotient; the cast rounds half-up to the scale of money.
+    return F.when(quantity != 0, (amount / quantity).try_cast(MONEY))
 
 
 def _lines_at_catalogue_price(lines: DataFrame, prices: DataFrame) -> DataFrame:
@@ -106,7 +126,7 @@ def _lines_at_catalogue_price(lines: DataFrame, prices: DataFrame) -> DataFrame:
     fits = F.col("base_price").isNotNull() & (F.col("quantity") * F.col("base_price")).try_cast(MONEY).isNotNull()
     base = F.when(fits, F.col("base_price"))
     priced = usable.select("*", *_priced(base, "price_missing"))
-    flags = F.when(F.col("given_price").isNull() & base.isNotNull(), F.array(F.lit("catalogue_price"))).otherwise(
+    flags = F.when(F.col("given_amount").isNull() & base.isNotNull(), F.array(F.lit("catalogue_price"))).otherwise(
         F.col("flags")
     )
     return priced.withColumn("flags", flags)
@@ -121,7 +141,7 @@ def _with_price(lines: DataFrame, prices: DataFrame) -> DataFrame:
 
 
 TRANSACTION_KEY = {
-    "order_id": "transaction_id",
+    "order_id": "CASE WHEN keyed_by_line THEN transaction_id ELSE transaction_key END",
     "line_number": "CAST(CASE WHEN keyed_by_line THEN ordinal ELSE 1 END AS INT)",
     "line_file": "CASE WHEN keyed_by_line THEN file ELSE '' END",
 }
@@ -129,13 +149,14 @@ TRANSACTION_KEY = {
 
 
 def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
-    lines = transactions.select(
+    lines = transactions.where("is_sale").select(
         F.lit("transactions").alias("source_system"),
+        F.coalesce("order_id", "transaction_id").alias("purchase_id"),
         *[F.expr(sql).alias(name) for name, sql in TRANSACTION_KEY.items()],
         or_unknown(F.col("customer_id")).alias("user_id"),
         or_unknown(F.col("product_id")).alias("sku"),
         "quantity",
-        "total_price",
+        F.col("amount").alias("given_amount"),
         F.col("unit_price").alias("mapped_price"),
         "channel",
         "currency",
@@ -143,17 +164,12 @@ def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
         "date",
         "record_id",
     )
-    quantity, total, mapped = F.col("quantity"), F.col("total_price"), F.col("mapped_price")
-    at_base = (quantity * F.col("base_price")).try_cast(MONEY)
-    from_base = total.isNull() & mapped.isNull()
-    amount = F.coalesce(total, (quantity * mapped).try_cast(MONEY), F.when(from_base, at_base))
-    # Scale 14 is what Spark keeps of this quotient; the cast rounds half-up to the scale of money.
-    derived = F.when(quantity != 0, (total / quantity).try_cast(MONEY))
-    price = F.coalesce(mapped, derived, F.when(total.isNull() & at_base.isNotNull(), F.col("base_price")))
-    flag = F.when(from_base & at_base.isNotNull(), F.array(F.lit("base_price"))).when(
-        amount.isNull(), F.array(F.lit("unpriced"))
-    )
-    negative = F.coalesce(total < 0, F.lit(False)) | F.coalesce(price < 0, F.lit(False))
+    quantity, given, mapped = F.col("quantity"), F.col("given_amount"), F.col("mapped_price")
+    at_base = F.when(given.isNull(), (quantity * F.col("base_price")).try_cast(MONEY))
+    amount = F.coalesce(given, at_base)
+    price = F.coalesce(mapped, _per_unit(given, quantity), F.when(at_base.isNotNull(), F.col("base_price")))
+    flag = F.when(at_base.isNotNull(), F.array(F.lit("base_price"))).when(amount.isNull(), F.array(F.lit("unpriced")))
+    negative = F.coalesce(given < 0, F.lit(False)) | F.coalesce(price < 0, F.lit(False))
     return (
         _with_price(lines, prices)
         .withColumns(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -26,6 +27,8 @@ _CUSTOMERS = (
 )
 _SKUS = """select line.sku from (select unnest(items) as line from {0}) where line.sku is not null
     union select product_id from {1} where product_id is not null"""
+
+_SALES_OF = "(from {} where is_sale)"
 
 
 @dataclass
@@ -50,7 +53,7 @@ class Touched:
     rows: int
     """Rows of the change feeds."""
     only_new: bool
-    """Whether nothing was there before: no row of silver was updated or deleted."""
+    """Whether nothing was there before, and all that came are sales: no row of silver was updated or deleted."""
 
     @property
     def lines(self) -> Scope:
@@ -114,13 +117,17 @@ def touched(changes: dict[str, Change]) -> Touched | None:
             order_ids=connection.execute("select distinct order_id from orders").to_arrow_table(),
             transaction_keys=connection.execute(f"select distinct {key} from sold").to_arrow_table(),
             customers=texts(_CUSTOMERS, "orders", "sold"),
-            customers_sold=texts(_CUSTOMERS, "orders_now", "sold_now"),
+            customers_sold=texts(_CUSTOMERS, "orders_now", _SALES_OF.format("sold_now")),
             skus=texts(_SKUS, "orders", "sold"),
-            skus_sold=texts(_SKUS, "orders_now", "sold_now"),
+            skus_sold=texts(_SKUS, _SALES_OF.format("orders_now"), _SALES_OF.format("sold_now")),
             dates={day for feed in feeds.values() for day in feed.column("date").unique().to_pylist()},
             rows=count,
-            only_new=only_new,
+            only_new=only_new and not any(_has_others(feed) for feed in feeds.values()),
         )
+
+
+def _has_others(feed: pa.Table) -> bool:
+    return not pc.all(feed.column("is_sale")).as_py() if feed.num_rows else False
 
 
 def _as_it_is(feed: pa.Table, table: Table) -> pa.Table:

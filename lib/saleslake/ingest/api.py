@@ -84,7 +84,7 @@ def _fetch(lake: Lake, name: str, source: Source, report: Landed, say: Say) -> l
         source = source.model_copy(
             update={"api": source.api.model_copy(update={"url": lake.settings.resolve(source.api.url)})}
         )
-    identify = identifier(source, ENTITIES[source.entity])
+    identify = identifier(source, ENTITIES[source.entity], lake.settings)
     client = ApiClient(source, name, lake.settings.secret, identify=identify, say=say)
     units: list[Unit] = []
     failure: str | None = None

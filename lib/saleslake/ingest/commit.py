@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -12,13 +12,18 @@ from typing import Any
 import pyarrow as pa
 
 from saleslake import bronze
+from saleslake.charsets import printable
 from saleslake.config import Source
-from saleslake.ingest.records import batches, field_names
+from saleslake.ingest import fields
+from saleslake.ingest.files import mapped_columns
+from saleslake.ingest.records import batches, unread
 from saleslake.ingest.report import Landed
 from saleslake.lake import Lake
 from saleslake.landing import Unit, now, remove_tree
-from saleslake.silver.judge.reading import theirs
+from saleslake.silver.judge.reading import place, theirs
 from saleslake.silver.registry import ENTITIES
+from saleslake.sources import headers
+from saleslake.sources.csv_records import Told
 
 
 def commit(lake: Lake, name: str, units: list[Unit], report: Landed, extra: dict[str, Any] | None = None) -> None:
@@ -29,11 +34,14 @@ def commit(lake: Lake, name: str, units: list[Unit], report: Landed, extra: dict
     with staging(lake, name) as stage:
         counted, seen = [], set()
         for unit in units:
-            count, fields = _stage(lake, unit, source, stage)
-            seen |= fields
-            counted.append(replace(unit, records=count, fields=sorted(fields)))
-        known = _known_fields(lake, name, source)
-        report.new_fields = sorted({*report.new_fields, *(seen - known)})
+            staged = _stage(lake, unit, source, stage, report)
+            seen |= set(staged.fields)
+            counted.append(staged)
+        earlier = bronze.controls(lake, name)
+        before = {field for control in earlier for field in control.fields}
+        report.new_fields = sorted({*report.new_fields, *fields.new(seen, _read_fields(source, seen) | before, before)})
+        report.lost_fields = sorted({*report.lost_fields, *_lost_fields(source, seen, earlier)})
+        report.ignored_fields = ignored_fields(source, seen | before)
         control = bronze.Control(
             landed_at=max((u.landed_at for u in units), default=now()),
             units=[u.control() for u in counted],
@@ -61,22 +69,55 @@ def staging(lake: Lake, name: str) -> Iterator[bronze.Staging]:
         remove_tree(Path(folder))
 
 
-def _stage(lake: Lake, unit: Unit, source: Source, stage: bronze.Staging) -> tuple[int, set[str]]:
-    fields = set(unit.fields)
+def _stage(lake: Lake, unit: Unit, source: Source, stage: bronze.Staging, report: Landed) -> Unit:
+    """The unit with what is known of it once its records are staged."""
+    names, told = set(unit.fields), Told()
 
     def looked_at() -> Iterator[pa.RecordBatch]:
-        for batch in batches(lake.landing, unit, source):
+        for batch in batches(lake.landing, unit, source, told):
             if source.format != "csv":
-                fields.update(field_names(batch))
+                names.update(fields.of_batch(batch))
             yield batch
 
-    return stage.add(unit, looked_at()), fields
+    count = stage.add(unit, looked_at())
+    report.skipped += told.skipped
+    trouble = unread(told)
+    if trouble and not source.dismisses(unit.sha256):
+        report.failed.append(trouble.line(unit.source, printable(unit.file), unit.sha256))
+    defect = told.broken[1] if told.broken else unit.defect
+    return replace(unit, records=count, fields=sorted(names), defect=defect)
 
 
-def _known_fields(lake: Lake, name: str, source: Source) -> set[str]:
-    """Fields that are no news: mapped, or seen in an earlier commit. So a first commit tells every unmapped one."""
-    entity = ENTITIES[source.entity]
-    wanted = (*entity.fields.texts, *entity.fields.numbers, *(("items",) if entity.fields.line_texts else ()))
-    names = {theirs(source, field) for field in wanted}
-    mapped = names if source.format == "csv" else {name.split(".")[0] for name in names}
-    return mapped | {field for control in bronze.controls(lake, name) for field in control.fields}
+_IGNORED = {
+    "status": "say by it which orders are no sales: map status, and list such values in no_sales",
+    "refunds": "refunds do not lower revenue",
+}
+"""Fields that change what an order or transaction is worth, and what it means that nothing reads them."""
+
+
+def ignored_fields(source: Source, seen: set[str]) -> list[str]:
+    """Fields of the source that change what its sales are worth, and that no mapping names. A line each."""
+    if source.entity not in ("orders", "transactions"):
+        return []
+    mapped = set(source.mapping.values())
+    return [f"{field}: unmapped; {why}" for field, why in _IGNORED.items() if field in seen and field not in mapped]
+
+
+def _read_fields(source: Source, seen: set[str]) -> set[str]:
+    """Fields that are no news, for they are read."""
+    of_entity = ENTITIES[source.entity].fields
+    names = {place(source, field, of_entity) for field in of_entity.of_header} | set(source.key_columns)
+    if source.format == "csv":
+        columns = sorted(seen)
+        return {columns[at] for name in names for at in headers.places(columns, name)}
+    within = [f"{theirs(source, 'items')}.{place(source, f'items.{field}', of_entity)}" for field in of_entity.of_line]
+    return fields.with_parents([*names, *within])
+
+
+def _lost_fields(source: Source, seen: set[str], earlier: Sequence[bronze.Control]) -> list[str]:
+    """Mapped columns of a CSV that its latest commit had, and this one does not. So it is said once, not at every commit."""
+    before = next((control.fields for control in reversed(earlier) if control.fields), ())
+    if source.format != "csv" or not seen:
+        return []
+    names = mapped_columns(source).values()
+    return [name for name in names if headers.places(before, name) and not headers.places(sorted(seen), name)]

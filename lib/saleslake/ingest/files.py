@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -13,13 +14,15 @@ from saleslake.charsets import printable
 from saleslake.config import Source
 from saleslake.errors import SourceError
 from saleslake.ingest.paths import look
-from saleslake.ingest.records import split
-from saleslake.ingest.report import Landed
+from saleslake.ingest.records import split, unread
+from saleslake.ingest.report import Landed, Unread
 from saleslake.lake import Lake
 from saleslake.landing import Unit, file_sha256, now, unit_name
 from saleslake.silver.judge.reading import theirs
 from saleslake.silver.registry import ENTITIES
-from saleslake.sources.files import check_header, check_text, check_whole, has_records
+from saleslake.sources import headers
+from saleslake.sources.csv_records import Told
+from saleslake.sources.files import check_header, check_text, check_whole, has_records, read_header, split_lines
 from saleslake.store import ObjectPath, Place
 
 _MAY_BE_EMPTY_BYTES = 1024 * 1024
@@ -39,9 +42,10 @@ def extract(
     A document that cannot be read lands once and is reported at every run, unless `Source.dismiss` gives it up.
     """
     latest = bronze.latest_files(control)
-    landing = _Landing(lake, name, report)
+    paths = look(lake.settings, name, latest, report)
+    landing = _Landing(lake, name, report, control, paths)
     done, units = set[str](), []
-    for number, path in enumerate(look(lake.settings, name, latest, report), 1):
+    for number, path in enumerate(paths, 1):
         file = display_path(lake, path)
         if file in done:  # by another path of the source, or a link
             continue
@@ -103,6 +107,9 @@ class _Landing:
     lake: Lake
     name: str
     report: Landed
+    control: Sequence[bronze.Control]
+    paths: Sequence[Place]
+    """All files of the source."""
 
     @property
     def source(self) -> Source:
@@ -139,7 +146,7 @@ class _Landing:
         if self.source.format != "json":
             check_text(origin.path, origin.shown, self.source)
         if self.source.format == "csv":
-            fields = check_header(origin.path, origin.shown, self.source, _required(self.source))
+            fields = self._columns(origin)
         unit = Unit(
             unit=f"{self.name}/{self.lake.run_id}/{origin.number:05d}-{unit_name(origin.path.name)}",
             source=self.name,
@@ -154,6 +161,34 @@ class _Landing:
         )
         return self.lake.landing.copy_file(unit, origin.path)
 
+    def _columns(self, origin: _Origin) -> list[str]:
+        """The file's columns. Raises SourceError for one that is required, or mapped and in no file of the source yet."""
+        wanted = [theirs(self.source, ours) for ours in ENTITIES[self.source.entity].fields.of_header]
+        found = check_header(origin.path, origin.shown, self.source, _required(self.source), wanted)
+        if found:
+            mapped = {
+                ours: name for ours, name in mapped_columns(self.source).items() if not headers.places(found, name)
+            }
+            never = {ours: name for ours, name in mapped.items() if not self._had(name)}
+            headers.refuse_missing(origin.shown, found, never, "mapped column", "Correct")
+        return found
+
+    def _had(self, name: str) -> bool:
+        """Whether a file of the source had a column: one that landed, or one of this run."""
+        landed = any(headers.places(control.fields, name) for control in self.control)
+        return landed or any(headers.places(fields, name) for fields in self._columns_of_this_run)
+
+    @cached_property
+    def _columns_of_this_run(self) -> list[list[str]]:
+        """Of all files, whatever their order. Asked for only where one lacks a column."""
+        found = []
+        for path in self.paths:
+            try:
+                found.append(headers.names(read_header(path, self.source) or "", self.source))
+            except (SourceError, ValueError, OSError):  # said where that file is landed
+                continue
+        return found
+
     def _checked(self, unit: Unit, origin: _Origin) -> Unit:
         """The unit, with what a look into its landed bytes tells. Raises SourceError for damaged gzip data."""
         path = self.lake.landing.path(unit.unit)
@@ -162,30 +197,31 @@ class _Landing:
             return unit
         found = split(path, origin.shown, self.source)
         self.lake.landing.hold(unit, found.batches)
-        if found.trouble:
-            self._complain(origin, unit.sha256, found.trouble)
+        self._complain(origin, unit.sha256, Unread(found.trouble) if found.trouble else None)
         return replace(unit, records=found.records, defect="document_invalid" if found.trouble else None)
 
     def _reads_better(self, origin: _Origin, known: Mapping[str, Any]) -> bool:
-        """Whether a document that landed as one that cannot be read can be read now: a setting was wrong.
+        """Whether a document or CSV that landed as one that cannot be read can be read now: a setting was wrong.
 
         If it cannot, that is said again. Control rows from before `defect` stood in them tell by one record only.
         """
+        if self.source.format == "csv" and known.get("defect"):
+            told = Told()
+            for _ in split_lines(origin.path, self.source, told):
+                pass
+            self._complain(origin, known["sha256"], unread(told))
+            return told.broken is None
         if self.source.format != "json" or known.get("records") != 1:
             return False
         found = split(origin.path, origin.shown, self.source)
         if found.trouble:
-            self._complain(origin, known["sha256"], found.trouble)
+            self._complain(origin, known["sha256"], Unread(found.trouble))
             return False
         return "defect" in known or found.records != 1
 
-    def _complain(self, origin: _Origin, sha256: str, trouble: str) -> None:
-        if not self.source.dismisses(sha256):
-            self.report.failed.append(
-                f"{origin.shown}: {trouble}. The document is quarantined as a whole (source {self.name}), "
-                "and read again at every run until it or the setting is put right, or the document is given up: "
-                f'sources.{self.name}.dismiss = ["{sha256[:12]}"]'
-            )
+    def _complain(self, origin: _Origin, sha256: str, unread: Unread | None) -> None:
+        if unread and not self.source.dismisses(sha256):
+            self.report.failed.append(unread.line(self.name, origin.shown, sha256))
 
     def _has_records(self, unit: Unit) -> bool:
         if self.source.format == "json":
@@ -195,8 +231,11 @@ class _Landing:
 
 def _required(source: Source) -> dict[str, str]:
     """Our names of the columns that a header must have, to the source's own."""
-    return {ours: theirs(source, ours) for ours in ENTITIES[source.entity].required if _must_have(source, ours)}
+    key, *others = ENTITIES[source.entity].required
+    needed = [ours for ours in ([key] if source.key == "default" else []) + others if ours not in source.defaults]
+    return {ours: theirs(source, ours) for ours in needed} | {name: name for name in source.key_columns}
 
 
-def _must_have(source: Source, column: str) -> bool:
-    return not (column == "transaction_id" and source.key == "line") and column not in source.defaults
+def mapped_columns(source: Source) -> dict[str, str]:
+    """Our names of the columns of a CSV that its mapping names, to the source's own. Lines of an order lie in JSON."""
+    return {ours: name for ours, name in source.mapping.items() if not ours.startswith("items.")}

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
-from saleslake.config import Source
+from saleslake.config import Settings, Source
 from saleslake.silver.contract import Entity
-from saleslake.silver.judge.reading import theirs
-from saleslake.silver.judge.texts import WHITESPACE
+from saleslake.silver.judge.reading import at_path, json_value, theirs
+from saleslake.silver.judge.texts import identifiers, joined
 
 
-def identifier(source: Source, entity: Entity) -> Callable[[str], str | None]:
-    """What tells the key of a record by the source's own name for the entity's key; None where it has none that can be read.
-
-    Numbers keep their text, and white space around a key does not count, as in silver.
-    """
-    path = theirs(source, entity.required[0]).split(".")
+def identifier(source: Source, entity: Entity, settings: Settings) -> Callable[[str], str | None]:
+    """What tells the key of a record as the judge reads it; None where it has none that can be read."""
+    names = source.key_columns or (theirs(source, entity.required[0]),)
+    paths, longest = [name.split(".") for name in names], settings.run.longest_key
+    read = identifiers(longest)
 
     def identify(text: str) -> str | None:
         try:
-            value: Any = json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_key)
-        except (ValueError, RecursionError):
+            whole = json_value(text)
+        except ValueError:
             return None
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-        return (value.strip(WHITESPACE) or None) if isinstance(value, str) else None
+        found = [at_path(whole, path) for path in paths]
+        return read(found[0]) if len(found) == 1 else joined(read, found, longest)
 
     return identify
-
-
-def _no_key(_: str) -> None:
-    return None

@@ -9,7 +9,7 @@ import structlog
 
 from saleslake import bronze, kill_points
 from saleslake.ingest import api, files
-from saleslake.ingest.commit import commit
+from saleslake.ingest.commit import commit, ignored_fields
 from saleslake.ingest.report import Landed
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
@@ -33,6 +33,7 @@ def land(
         control = bronze.controls(lake, name)
         if recover(lake, name, control, report):
             control = bronze.controls(lake, name)
+        report.ignored_fields = ignored_fields(source, {field for row in control for field in row.fields})
         if source.format == "api":
             judged = api.extract(lake, name, window, control, report, refetch=refetch, say=say)
         else:
@@ -52,6 +53,9 @@ def land(
         since=report.since,
         watermark=report.watermark,
         new_fields=report.new_fields,
+        ignored_fields=report.ignored_fields,
+        lost_fields=report.lost_fields,
+        skipped=report.skipped,
     )
     return report, judged
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,13 +9,13 @@ import pyarrow as pa
 
 from saleslake import charsets
 from saleslake.config import Source
+from saleslake.ingest.report import Unread
 from saleslake.landing import LandingZone, Unit
+from saleslake.sources.csv_records import UNCLOSED, Told
 from saleslake.sources.documents import InvalidDocument, split_document
 from saleslake.sources.files import RECORDS, read_body, split_lines
 from saleslake.store import Readable
 
-_SAMPLED = 200
-"""Records per batch (a part of a document, or 32 MiB of JSON lines) that are looked at for new fields."""
 _BATCH_RECORDS = 16 * 1024
 
 
@@ -32,10 +31,13 @@ class Split:
         return sum(batch.num_rows for batch in self.batches)
 
 
-def batches(landing: LandingZone, unit: Unit, source: Source) -> Iterator[pa.RecordBatch]:
-    """Records of a unit: (ordinal, raw, header, defect). A document that is not valid is one record with a defect."""
+def batches(landing: LandingZone, unit: Unit, source: Source, told: Told | None = None) -> Iterator[pa.RecordBatch]:
+    """Records of a unit: (ordinal, raw, header, defect). A document that is not valid is one record with a defect.
+
+    `told`: see `split_lines`.
+    """
     if source.format in ("csv", "jsonl"):
-        yield from split_lines(landing.path(unit.unit), source)
+        yield from split_lines(landing.path(unit.unit), source, told)
         return
     held = landing.release(unit)
     yield from held if held is not None else split(landing.path(unit.unit), unit.file, source, unit.form).batches
@@ -54,6 +56,18 @@ def split(path: Readable, origin: str, source: Source, form: str | None = None) 
     return Split(_batches(document.records, defects))
 
 
+def unread(told: Told) -> Unread | None:
+    """Why a CSV file was not read record by record to its end; None if it was."""
+    if told.broken is None:
+        return None
+    line, defect = told.broken
+    begins = f"line {line:,}: the record that begins there"
+    if defect == UNCLOSED:
+        why = f"{begins} has a quote that is never closed; put it right, or check quote and escape"
+        return Unread(why, "From that line on the file is quarantined as one record", "file")
+    return Unread(f"{begins} is too long to be held; look for a quote too many", "It is quarantined", "file")
+
+
 def _batches(texts: list[str], defects: Sequence[str | None] | None) -> list[pa.RecordBatch]:
     """In parts, because Arrow's columns of text end at 2 GiB."""
     found = []
@@ -66,18 +80,4 @@ def _batches(texts: list[str], defects: Sequence[str | None] | None) -> list[pa.
             pa.array(defects[first : first + len(part)], pa.string()) if defects else pa.nulls(len(part), pa.string()),
         ]
         found.append(pa.RecordBatch.from_arrays(columns, schema=RECORDS))
-    return found
-
-
-def field_names(batch: pa.RecordBatch) -> set[str]:
-    """Top-level field names of the first JSON records of a batch."""
-    found: set[str] = set()
-    for text in batch.column("raw").slice(0, _SAMPLED).to_pylist():
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            # JSON may escape half of a surrogate pair, which no file of ours could hold.
-            found |= {name.encode("utf-8", "backslashreplace").decode("utf-8") for name in value}
     return found

@@ -22,6 +22,12 @@ class Landed:
     gave_up: bool = False
     """Whether an API answered none of the tries that one of its pages has."""
     new_fields: list[str] = field(default_factory=list)
+    ignored_fields: list[str] = field(default_factory=list)
+    """Fields of the source that change what its sales are worth, and that nothing reads."""
+    lost_fields: list[str] = field(default_factory=list)
+    """Of CSV: mapped columns that the files before had, and none of these."""
+    skipped: int = 0
+    """Of CSV: lines and records that `skip_lines` and `skip_last` left out."""
     since: str | None = None
     until: str | None = None
     watermark: str | None = None
@@ -34,6 +40,23 @@ class Landed:
     @property
     def nothing_new(self) -> bool:
         return self.records == 0 and not self.failed
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Why a document or file was not read whole, and what stands in quarantine of it."""
+
+    why: str
+    quarantined: str = "The document is quarantined as a whole"
+    what: str = "document"
+
+    def line(self, source: str, shown: str, sha256: str) -> str:
+        """What is said of it at every run."""
+        return (
+            f"{shown}: {self.why}. {self.quarantined} (source {source}), "
+            f"and read again at every run until it or the setting is put right, or the {self.what} is given up: "
+            f'sources.{source}.dismiss = ["{sha256[:12]}"]'
+        )
 
 
 def told(fetch: Mapping[str, Any]) -> str:

@@ -64,6 +64,7 @@ _HELP = {
     "run_landed_records": "Records that the latest run landed in bronze.",
     "run_left_out_records": "Records that the latest run left out at landing because they are known.",
     "run_records": "Records that the latest run decided, by what became of them.",
+    "run_discarded_records": "Of the records that the latest run quarantined, those that a rule of severity discard closed.",
     "run_retries": "Requests to the source's API that were repeated in the latest run.",
     "run_retries_exhausted": "Whether a request to the source's API failed at its last try in the latest run: 1 or 0.",
     "run_source_failures": "Why the source could not be landed, decided or believed whole in the latest run: how many reasons; 0: it was.",
@@ -116,3 +117,4 @@ def _add_sources(metrics: _Metrics, run: Run, sources: Mapping[str, Source]) -> 
     for name in dict.fromkeys([*sources, *decided]):
         for outcome in OUTCOMES:
             metrics.set("run_records", decided.get(name, {}).get(outcome, 0), run, source=name, outcome=outcome)
+        metrics.set("run_discarded_records", decided.get(name, {}).get("discarded", 0), run, source=name)

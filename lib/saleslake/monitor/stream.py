@@ -24,6 +24,10 @@ _TOTALS = {
     "records": ("landed_records", "Events that landed in bronze, since the stream started."),
     "left_out": ("left_out_records", "Events left out because bronze holds them, since the stream started."),
     "quarantined": ("quarantined_records", "Events that were quarantined, since the stream started."),
+    "discarded": (
+        "discarded_records",
+        "Of them those that a rule of severity discard closed, since the stream started.",
+    ),
     "gold_refreshes": ("gold_refreshes", "Refreshes of gold that wrote something, since the stream started."),
 }
 

@@ -166,7 +166,11 @@ def _newest(lake: Lake, there: dict[str, str]) -> dict[str, float]:
 
 def _records(connection: duckdb.DuckDBPyConnection, there: dict[str, str]) -> Iterator[Metric]:
     if "silver.quarantine" in there:
-        records = _gauge("quarantine_open_records", "Rejected records that no later version has replaced.", "source")
+        records = _gauge(
+            "quarantine_open_records",
+            "Rejected records that no rule discards and no later version has replaced.",
+            "source",
+        )
         for source, count in connection.execute(
             "select source, count(*) filter (status = 'open') from silver.quarantine_status group by source order by 1"
         ).fetchall():

@@ -37,7 +37,7 @@ ORDER = ("version_time", "landed_at", "file", "ordinal")
 
 CDF = {"delta.enableChangeDataFeed": "true"}
 
-QUARANTINE_COLUMNS = ("key", "raw", "header", "reasons", "details")
+QUARANTINE_COLUMNS = ("key", "raw", "header", "reasons", "details", "discarded_by")
 """What a judged frame has beside the table's own columns; as quarantine has them."""
 
 
@@ -76,6 +76,11 @@ class Entity:
         return to_arrow_schema(self.judged, timezone="UTC")
 
     @cached_property
+    def own_arrow(self) -> pa.Schema:
+        """`own_columns` as Arrow has them."""
+        return pa.schema([self.judged_arrow.field(column.name) for column in self.own_columns])
+
+    @cached_property
     def own_columns(self) -> tuple[Column, ...]:
         """The table's columns that come from a record's text."""
         lineage = {column.name for column in LINEAGE_COLUMNS}
@@ -84,7 +89,7 @@ class Entity:
 
 def severities(entity: str, source: Source, settings: Settings) -> dict[str, Severity]:
     """`[rules.<entity>]` with the source's own `rules` over it."""
-    return {**settings.rules.get(entity, {}), **source.rules}
+    return {**settings.rules_of(entity).severities, **source.rules}
 
 
 VERSION_UNREADABLE = Rule(

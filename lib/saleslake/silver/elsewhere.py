@@ -11,19 +11,17 @@ from typing import Any
 
 from saleslake.config import Source
 from saleslake.silver.judge.reading import at_path, theirs
-from saleslake.silver.judge.rules import Rule
-from saleslake.silver.judge.texts import WHITESPACE, text_of
+from saleslake.silver.judge.rules import noted
+from saleslake.silver.judge.texts import AROUND, text_of
 
 _NOTHING = ("", "false", "0", "[]", "{}")
 """What a mark says, as text, where nothing follows; null as well."""
 _SHOWN = 100
 
-RULE = Rule(
+RULE = noted(
     "lines_incomplete",
     "error",
     "the record says that more of its lines or refunds are on another page, or holds an object in place of the lines",
-    lambda o: o.more_lines is not None,
-    lambda o: o.more_lines,
     fixed=True,
 )
 """Fixed: an order with fewer lines than it has is worth less than it was sold for."""
@@ -34,9 +32,17 @@ def finder(source: Source) -> Callable[[Any, Any], str | None]:
     parts = [] if source.is_csv else theirs(source, "items").split(".")
     marks = [path.split(".") for path in source.lines_incomplete_paths]
     first = frozenset(path[0] for path in marks)
+    all_within_reach = len(parts) < 2
+    """Whether no object stands between the record and its lines."""
     holders = [parts[:n] for n in range(1, len(parts) + 1)] + [["refunds"]]
 
     def find(whole: dict[str, Any] | None, items: Any) -> str | None:
+        if (
+            type(items) is list
+            and all_within_reach
+            and (whole is None or (first.isdisjoint(whole) and "refunds" not in whole))
+        ):
+            return None
         if whole is not None:
             said = None if first.isdisjoint(whole) else _mark(whole, [], marks)
             for holder in holders:
@@ -56,6 +62,6 @@ def _mark(within: dict[str, Any], holder: list[str], marks: list[list[str]]) -> 
     """The first mark in an object and what it says, as text like `lineItems.pageInfo.hasNextPage = true`."""
     for path in marks:
         text = text_of(at_path(within, path))
-        if text is not None and text.strip(WHITESPACE) not in _NOTHING:
+        if text is not None and text.strip(AROUND) not in _NOTHING:
             return f"{'.'.join([*holder, *path])} = {text[:_SHOWN]}"
     return None

@@ -10,12 +10,12 @@ from pyspark.sql import types as T
 from saleslake.config import Settings, Source
 from saleslake.silver import elsewhere
 from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, Entity, Typing, severities
-from saleslake.silver.judge import moments, numbers, texts
-from saleslake.silver.judge.numbers import LIMIT, READABLE, Problem, half_up, of_scale, scaled
-from saleslake.silver.judge.reading import Fields, Read, getter, paths
-from saleslake.silver.judge.rules import READING, Record, Rule, cannot_be_read
-from saleslake.silver.judge.texts import WHITESPACE
-from saleslake.table import DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
+from saleslake.silver.judge import currencies, moments, numbers, texts
+from saleslake.silver.judge.numbers import LIMIT, Problem
+from saleslake.silver.judge.reading import Fields, Read, getter, paths, without_nulls
+from saleslake.silver.judge.rules import IDS, MONEY_RULES, READING, TIMES, Record, Rule, cannot_be_read, noted
+from saleslake.silver.judge.texts import Remembered, UnfitId
+from saleslake.table import BOOLEAN, DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
 
 LINE = T.StructType(
     [
@@ -23,9 +23,11 @@ LINE = T.StructType(
         T.StructField("sku", STRING),
         T.StructField("quantity", QUANTITY),
         T.StructField("unit_price", MONEY),
+        T.StructField("amount", MONEY),
     ]
 )
-"""line_number: position in the record's own list, from 1. unit_price: as ordered; NULL where the record gives none."""
+"""line_number: position in the record's own list, from 1. unit_price: as ordered; NULL where the record gives none. amount: what
+the line was sold for; `items.total` where that is given, else quantity × price, multiplied exactly and rounded once."""
 
 TABLE = Table(
     layer="silver",
@@ -42,7 +44,14 @@ TABLE = Table(
         Column("order_source", STRING, "metadata.source, trimmed"),
         Column("channel", STRING, "order_source by the mapping in conf/; unknown where there is none", nullable=False),
         Column("promo", STRING, "metadata.promo, verbatim"),
-        Column("items", T.ArrayType(LINE), "the order's lines; unit_price NULL where none is given", nullable=False),
+        Column("status", STRING, "as given, where the source maps one, trimmed"),
+        Column(
+            "is_sale",
+            BOOLEAN,
+            "whether status is none of the source's no_sales: only sales come to gold's fact",
+            nullable=False,
+        ),
+        Column("items", T.ArrayType(LINE), "the order's lines; amount NULL where no price is given", nullable=False),
         Column("date", DATE, "date of created_at, UTC", nullable=False),
         *LINEAGE_COLUMNS,
     ),
@@ -55,19 +64,19 @@ TABLE = Table(
     properties=CDF,
 )
 FIELDS = Fields(
-    texts=("order_id", "user_id", "currency", "created_at", "updated_at", "order_source", "promo"),
+    texts=("order_id", "user_id", "currency", "created_at", "updated_at", "order_source", "promo", "status"),
     numbers=("amount",),
     line_texts=("sku",),
-    line_numbers=("quantity", "price"),
+    line_numbers=("quantity", "price", "total"),
+    only_mapped=frozenset(("status", "items.total")),
+    free=frozenset(("promo",)),
 )
 _M, _Q = MONEY.scale, QUANTITY.scale
 _TO_MONEY = 10**_Q
 """From units of quantity × price to those of money."""
-_TOO_LARGE = LIMIT * _TO_MONEY - _TO_MONEY // 2
-"""A product that rounds to more digits than MONEY has."""
 
-Line = tuple[int, str, int, int | None]
-"""line_number, sku, quantity, unit_price; the numbers in units of their types."""
+Line = tuple[int, str, int, int | None, int | None]
+"""line_number, sku, quantity, unit_price, amount; the numbers in units of their types."""
 
 
 class Order(Record):
@@ -75,8 +84,8 @@ class Order(Record):
 
     __slots__ = (
         "amount", "amount_problem", "channel", "created_at", "created_text", "currency", "currency_text", "date",
-        "has_lines", "has_return", "has_zero_price", "items", "keeps_other_lines", "line_problems", "more_lines",
-        "order_id", "order_source", "overflows", "promo", "rounded", "tolerance", "total", "unreadable_prices",
+        "has_lines", "is_sale", "items", "keeps_other_lines",
+        "order_id", "order_source", "promo", "status", "tolerance", "total",
         "updated_at", "updated_text", "user_id",
     )  # fmt: skip
     amount: int | None
@@ -88,26 +97,19 @@ class Order(Record):
     currency_text: object
     date: int | None
     has_lines: bool
-    has_return: bool
-    has_zero_price: bool
+    is_sale: bool
     keeps_other_lines: bool
-    more_lines: str | None
     order_id: str | None
     order_source: str | None
     promo: str | None
-    rounded: bool
+    status: str | None
     updated_at: int | None
     updated_text: object
     user_id: str | None
     items: list[Line]
-    """The lines that can be kept; has_return, has_zero_price: whether one of them is such."""
-    line_problems: list[str]
-    """Of lines that are none: `line 2: has no sku`."""
-    overflows: list[int]
-    """Numbers of lines with a number that does not fit."""
-    unreadable_prices: list[int]
+    """The lines that can be kept."""
     total: int
-    """Σ quantity × price of `items`, in units of both."""
+    """Σ amount of `items`, in units of MONEY."""
     tolerance: int
     """`run.amount_tolerance`, in the same."""
 
@@ -118,101 +120,157 @@ class Order(Record):
     @property
     def units(self) -> int:
         """Σ quantity, in units of QUANTITY."""
-        return sum(quantity for _, _, quantity, _ in self.items)
+        return sum(line[2] for line in self.items)
 
     @property
     def net(self) -> int:
-        """Σ quantity × price, each line rounded to MONEY, in units of it."""
-        return sum(half_up(quantity * (price or 0), _TO_MONEY) for _, _, quantity, price in self.items)
+        """Of its lines, in units of MONEY."""
+        return self.total
 
 
 def typing(source: Source, settings: Settings) -> Typing:
     """How the orders of a source are typed."""
     moment = moments.reader(source.date_formats, source.time_zone)
-    channel = texts.channels(settings.channels)
-    read_lines = _lines_reader(source)
+    longest = settings.run.longest_key
+    identifier = texts.identifiers(longest)
+    users, sources = Remembered(identifier), Remembered(texts.trimmed)
+    read_currency = currencies.reader(settings.run.currencies)
+    first, last = moments.span(*settings.run.plausible_dates)
+    amounts = numbers.Amounts(source.dialect("amount"), _M)
+    channel, is_sale = texts.channels(settings.channels), texts.statuses(source.no_sales)
+    lines = _Lines(source, identifier)
     more_lines = elsewhere.finder(source)
     keeps_other_lines = severities("orders", source, settings).get("line_invalid") == "warn"
-    tolerance = (scaled(str(settings.run.amount_tolerance), _M)[0] or 0) * _TO_MONEY
+    tolerance = int(settings.run.amount_tolerance * 10**_M)
     version = source.version
 
     def typed(read: Read, file: str, ordinal: int) -> Order:
-        order_id, user_id, currency, created, updated, order_source, promo, amount, items = read.values
-        order = Order(read, texts.identifier(order_id))
+        order_id, user_id, currency, created, updated, order_source, promo, status, amount, items = read.values
+        order = Order(read, texts.joined(identifier, read.key, longest) if read.key else identifier(order_id))
         order.order_id = order.key
-        order.user_id = texts.identifier(user_id)
-        order.currency, order.currency_text = texts.currency(currency), currency
+        order.user_id = users[user_id] if type(user_id) is str else identifier(user_id)
+        if type(order.key) is UnfitId or type(order.user_id) is UnfitId:
+            order.check_id("order_id", order.key)
+            order.check_id("user_id", order.user_id)
+        order.currency, order.currency_text = read_currency(currency), currency
+        if order.currency is None and texts.is_blank(currency):
+            order.currency = currencies.stated(amount)
         order.created_at = created_at = moment(created)
         order.updated_at = updated_at = None if updated is None else moment(updated)
         order.created_text, order.updated_text = created, updated
-        order.order_source = texts.trimmed(order_source)
+        order.order_source = sources[order_source] if type(order_source) is str else texts.trimmed(order_source)
         order.channel = channel(order_source)
-        order.promo = texts.text_of(promo)
-        order.amount, problem = scaled(amount, _M)
-        order.amount_problem, order.rounded = problem, problem == "rounded"
+        order.promo = None if promo is None else texts.verbatim(promo)
+        order.status, order.is_sale = None, True
+        if status is not None:
+            order.status = texts.trimmed(status)
+            order.is_sale = is_sale(order.status)
+            if not order.is_sale:
+                order.note("no_sale", f"status: '{order.status}' is no sale")
+        order.amount, order.amount_problem, beside = amounts.of(order.currency)[type(amount)][amount]
+        if order.amount_problem is not None:
+            order.check_number("amount", amount, order.amount_problem)
+        if beside is not None:
+            order.check_currency("amount", amount, order.currency, beside)
         order.date = None if created_at is None else created_at // moments.DAY
         order.version_time = getattr(order, version) if version else created_at if updated_at is None else updated_at
+        if created_at is not None and not first <= created_at <= last:
+            order.note_time("created_at")
+        if updated_at is not None and not first <= updated_at <= last:
+            order.note_time("updated_at")
         order.keeps_other_lines, order.tolerance = keeps_other_lines, tolerance
-        order.more_lines = more_lines(read.whole, items)
-        read_lines(order, items)
+        more = more_lines(read.whole, items)
+        if more is not None:
+            order.note("lines_incomplete", more)
+        lines.read(order, items)
         return order
 
     return typed
 
 
-def _lines_reader(source: Source) -> Callable[[Order, Any], None]:
+class _Lines:
     """Fills what an order says of its lines, from what stands in their place."""
-    take = getter(paths(source, FIELDS.of_line, "items."))
-    quantities, prices = of_scale[_Q], of_scale[_M]
 
-    def read(order: Order, items: Any) -> None:
-        kept: list[Line] = []
-        order.items, order.line_problems, order.overflows, order.unreadable_prices = kept, [], [], []
+    def __init__(self, source: Source, identifier: Callable[[Any], str | None]):
+        self._take = getter(paths(source, FIELDS, FIELDS.of_line, "items."))
+        self._emptied = without_nulls(source, range(len(FIELDS.of_line)))
+        self._identifier, self._skus = identifier, Remembered(identifier)
+        self._quantities = numbers.reader(source.dialect("items.quantity"), _Q)
+        self._prices, self._totals = (
+            numbers.Amounts(source.dialect(f"items.{each}"), _M) for each in ("price", "total")
+        )
+
+    def read(self, order: Order, items: Any) -> None:
+        """Nothing stands where an order has no array of lines."""
+        order.items, order.total = [], 0
         order.has_lines = type(items) is list and bool(items)
-        number = total = 0
-        has_return = has_zero_price = False
-        for item in items if order.has_lines else ():
-            number += 1
+        if not order.has_lines:
+            return
+        take, emptied, skus, quantities, kept = self._take, self._emptied, self._skus, self._quantities, order.items
+        prices = self._prices.of(order.currency)
+        for number, item in enumerate(items, 1):
             if type(item) is not dict:
-                order.line_problems.append(f"line {number}: is no object")
+                order.note("line_invalid", f"line {number}: is no object")
                 continue
-            sku, quantity_value, price_value = take(item)
-            if type(sku) is not str or not (sku := sku.strip(WHITESPACE)):
-                sku = texts.identifier(sku)
-            # A third of the time goes into lines: a look into what was read before, where `scaled` would come to that.
-            quantity, quantity_problem = (
-                quantities[quantity_value] if type(quantity_value) in READABLE else scaled(quantity_value, _Q)
-            )
-            price, price_problem = prices[price_value] if type(price_value) in READABLE else scaled(price_value, _M)
-            product = 0 if quantity is None or price is None else quantity * price
-            overflows = not -_TOO_LARGE < product < _TOO_LARGE
-            if quantity_problem is not None or price_problem is not None:
-                order.rounded = order.rounded or "rounded" in (quantity_problem, price_problem)
-                overflows = overflows or "overflow" in (quantity_problem, price_problem)
-                if price_problem == "unreadable":
-                    order.unreadable_prices.append(number)
-            if overflows:
-                order.overflows.append(number)
-            if sku is None:
-                order.line_problems.append(f"line {number}: has no sku")
-            elif quantity is None:
-                if quantity_problem != "overflow":
-                    order.line_problems.append(f"line {number}: {cannot_be_read('quantity', quantity_value)}")
-            elif not overflows:
-                kept.append((number, sku, quantity, price))
-                total += product
-                if quantity <= 0 or (price is not None and price <= 0):
-                    has_return = has_return or quantity <= 0 or (price is not None and price < 0)
-                    has_zero_price = has_zero_price or price == 0
-        order.total, order.has_return, order.has_zero_price = total, has_return, has_zero_price
+            values = take(item)
+            if emptied is not None:
+                emptied(values)
+            sku, quantity, price, total = values
+            # Nearly all lines are such as need no more than a look into what was read before: two thirds of the time.
+            if type(sku) is str and type(key := skus[sku]) is str and total is None:
+                units, wrong, _ = quantities[type(quantity)][quantity]
+                each, wrong_price, beside = prices[type(price)][price]
+                if (
+                    wrong is None
+                    and wrong_price is None
+                    and beside is None
+                    and units
+                    and each
+                    and units > 0
+                    and each > 0
+                ):
+                    amount = (units * each + _TO_MONEY // 2) // _TO_MONEY
+                    if amount < LIMIT:
+                        kept.append((number, key, units, each, amount))
+                        order.total += amount
+                        continue
+            self._read_one(order, number, *values)
 
-    return read
+    def _read_one(self, order: Order, number: int, sku: Any, quantity: Any, price: Any, total: Any) -> None:
+        """Any line: what it says, and all that is wrong with it."""
+        where, currency = f"line {number}", order.currency
+        key = self._identifier(sku)
+        order.check_id(f"{where}: sku", key)
+        units, of_quantity, _ = self._quantities.of(quantity)
+        order.check_number(f"{where}: quantity", quantity, of_quantity)
+        each, of_price = self._money(order, f"{where}: price", self._prices, price)
+        amount, of_total = self._money(order, f"{where}: total", self._totals, total)
+        if "unreadable" in (of_price, of_total):
+            order.note("price_unreadable", f"{where}: has a price or total that is no number")
+        if amount is None and units is not None and each is not None:
+            exactly = self._quantities.exact(quantity), self._prices.exact(price, currency)
+            amount = numbers.product(*exactly, _M)
+            if amount is None:
+                order.note("number_overflow", f"{where}: quantity × price: does not fit")
+        if key is None:
+            order.note("line_invalid", f"{where}: has no sku")
+        elif units is None:
+            if of_quantity in (None, "unreadable"):
+                order.note("line_invalid", f"{where}: {cannot_be_read('quantity', quantity)}")
+        else:
+            order.items.append((number, key, units, each, amount))
+            order.total += amount or 0
+            if units <= 0 or (each or 0) < 0 or (amount or 0) < 0:
+                order.note("return_line", f"{where}: quantity <= 0, or a price or total < 0")
+            if each == 0:
+                order.note("zero_price", f"{where}: a price of zero")
 
-
-def _overflow(order: Order) -> str:
-    """`amount: does not fit; line 2: a number that does not fit`."""
-    header = ["amount: does not fit"] if order.amount_problem == "overflow" else []
-    return "; ".join([*header, *(f"line {number}: a number that does not fit" for number in order.overflows)])
+    @staticmethod
+    def _money(order: Order, where: str, amounts: numbers.Amounts, value: Any) -> tuple[int | None, Problem | None]:
+        found, problem, beside = amounts.of(order.currency).of(value)
+        order.check_number(where, value, problem)
+        order.check_currency(where, value, order.currency, beside)
+        return found, problem
 
 
 RULES = (
@@ -236,38 +294,22 @@ RULES = (
     Rule(
         "currency_unreadable",
         "error",
-        "no three-letter currency, and no default for the source",
+        "no currency of ISO 4217 or `run.currencies`, and no default for the source",
         lambda o: o.currency is None,
         lambda o: cannot_be_read("currency", o.currency_text),
         fixed=True,
     ),
-    Rule(
-        "number_overflow",
-        "error",
-        "an amount, price or quantity does not fit its DECIMAL",
-        lambda o: o.overflows or o.amount_problem == "overflow",
-        _overflow,
-        fixed=True,
-    ),
-    Rule(
+    noted(
         "line_invalid",
         "error",
         "a line is no object, or has no sku or no readable quantity; warn keeps the other lines",
-        lambda o: o.line_problems,
-        lambda o: "; ".join(o.line_problems),
     ),
-    Rule(
-        "price_unreadable",
-        "error",
-        "a line's price is given and no number; warn treats it as not given",
-        lambda o: o.unreadable_prices,
-        lambda o: "; ".join(f"line {number}: has a price that is no number" for number in o.unreadable_prices),
-    ),
+    noted("price_unreadable", "error", "a line's price or total is given and no number; warn treats it as not given"),
     Rule(
         "items_empty",
         "error",
         "no lines; warn keeps the header",
-        lambda o: not o.has_lines or (o.keeps_other_lines and o.line_problems and not o.items),
+        lambda o: not o.has_lines or (o.keeps_other_lines and not o.items and "line_invalid" in (o.notes or ())),
         "items: missing, empty or no array",
     ),
     elsewhere.RULE,
@@ -276,37 +318,22 @@ RULES = (
         "amount_missing",
         "warn",
         "amount missing or no number",
-        lambda o: o.amount is None and o.amount_problem != "overflow",
+        lambda o: o.amount is None and o.amount_problem in (None, "unreadable"),
         "amount: missing or no number",
     ),
     Rule(
         "amount_mismatch",
         "warn",
-        "amount differs from the sum of quantity × price by more than the tolerance",
-        lambda o: o.amount is not None and abs(o.amount * _TO_MONEY - o.total) > o.tolerance,
-        lambda o: f"amount: differs from its lines' {numbers.text(half_up(o.total, _TO_MONEY), _M)}",
+        "amount differs from the sum of its lines by more than `run.amount_tolerance`",
+        lambda o: o.amount is not None and abs(o.amount - o.total) > o.tolerance,
+        lambda o: f"amount: differs from its lines' {numbers.text(o.total, _M)}",
     ),
-    Rule(
-        "return_line",
-        "warn",
-        "a line with quantity <= 0 or price < 0",
-        lambda o: o.has_return,
-        "a line with quantity <= 0 or price < 0",
-    ),
-    Rule(
-        "zero_price",
-        "warn",
-        "a line with a price of exactly zero",
-        lambda o: o.has_zero_price,
-        "a line with a price of zero",
-    ),
-    Rule(
-        "rounded",
-        "warn",
-        "a number had more digits than its DECIMAL keeps",
-        lambda o: o.rounded,
-        "a number with more digits than are kept",
-    ),
+    noted("no_sale", "warn", "`status` is one of the source's `no_sales`: kept, and out of gold's figures"),
+    noted("return_line", "warn", "a line with quantity <= 0, or a price or total < 0"),
+    noted("zero_price", "warn", "a line with a price of exactly zero"),
+    *IDS,
+    *TIMES,
+    *MONEY_RULES,
 )
 
 ENTITY = Entity(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from saleslake.config import Settings, Source
 from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, VERSION_UNREADABLE, Entity, Typing
-from saleslake.silver.judge import moments, texts
-from saleslake.silver.judge.numbers import Problem, scaled
+from saleslake.silver.judge import currencies, moments, numbers, texts
+from saleslake.silver.judge.numbers import Problem
 from saleslake.silver.judge.reading import Fields, Read
-from saleslake.silver.judge.rules import READING, Record, Rule
+from saleslake.silver.judge.rules import IDS, MONEY_RULES, READING, TIMES, Record, Rule
 from saleslake.table import MONEY, STRING, Column, Table
 
 TABLE = Table(
@@ -27,7 +27,11 @@ TABLE = Table(
     constraints={"key_given": "sku <> ''"},
     properties=CDF,
 )
-FIELDS = Fields(texts=("sku", "name", "category", "manufacturer", "currency", "updated_at"), numbers=("price",))
+FIELDS = Fields(
+    texts=("sku", "name", "category", "manufacturer", "currency", "updated_at"),
+    numbers=("price",),
+    free=frozenset(("name", "category", "manufacturer")),
+)
 
 
 class Product(Record):
@@ -49,16 +53,24 @@ class Product(Record):
 def typing(source: Source, settings: Settings) -> Typing:
     """How the products of a source are typed."""
     moment = moments.reader(source.date_formats, source.time_zone)
+    identifier = texts.identifiers(settings.run.longest_key)
+    read_currency = currencies.reader(settings.run.currencies)
+    plausible = moments.span(*settings.run.plausible_dates)
+    amounts = numbers.Amounts(source.dialect("price"), MONEY.scale)
 
     def typed(read: Read, file: str, ordinal: int) -> Product:
         sku, name, category, manufacturer, currency, updated, price = read.values
-        product = Product(read, texts.identifier(sku))
-        product.sku, product.name = product.key, texts.text_of(name)
+        product = Product(read, identifier(sku))
+        product.sku, product.name = product.key, texts.verbatim(name)
+        product.check_id("sku", product.key)
         product.category, product.manufacturer = texts.trimmed(category), texts.trimmed(manufacturer)
-        product.price, product.price_problem = scaled(price, MONEY.scale)
-        product.currency = texts.currency(currency)
+        product.currency = currencies.stated(price) if texts.is_blank(currency) else read_currency(currency)
+        product.price, product.price_problem, beside = amounts.of(product.currency).of(price)
+        product.check_number("price", price, product.price_problem)
+        product.check_currency("price", price, product.currency, beside)
         product.version_is_due = bool(source.version)
         product.version_time = moment(updated) if source.version else None
+        product.check_times(*plausible, version=product.version_time)
         return product
 
     return typed
@@ -66,14 +78,6 @@ def typing(source: Source, settings: Settings) -> Typing:
 
 RULES = (
     *READING,
-    Rule(
-        "number_overflow",
-        "error",
-        "the price does not fit its DECIMAL",
-        lambda p: p.price_problem == "overflow",
-        "price: does not fit",
-        fixed=True,
-    ),
     VERSION_UNREADABLE,
     Rule(
         "price_unreadable",
@@ -90,13 +94,9 @@ RULES = (
         "price: missing",
     ),
     Rule("negative_price", "warn", "a price below zero", lambda p: (p.price or 0) < 0, "price: below zero"),
-    Rule(
-        "rounded",
-        "warn",
-        "the price had more digits than are kept",
-        lambda p: p.price_problem == "rounded",
-        "price: more digits than are kept",
-    ),
+    *IDS,
+    *TIMES,
+    *MONEY_RULES,
 )
 
 ENTITY = Entity(

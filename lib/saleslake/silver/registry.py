@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from saleslake.config import Settings
+from collections.abc import Sequence
+
+from saleslake.config import CustomRule, Settings
 from saleslake.errors import ConfigError
 from saleslake.silver import orders, products, stock, transactions, users
 from saleslake.silver.contract import Entity
+from saleslake.silver.judge.conditions import Conditions
 from saleslake.silver.judge.reading import reader
 from saleslake.silver.judge.rules import check_settings
 
@@ -13,27 +16,39 @@ ENTITIES: dict[str, Entity] = {
     entity.name: entity for entity in (orders.ENTITY, transactions.ENTITY, users.ENTITY, products.ENTITY, stock.ENTITY)
 }
 
+_NO_MONEY = ("quantity", "on_hand", "items.quantity", "items.qty")
+
 
 def check(settings: Settings) -> None:
     """Raise ConfigError for a rule, field or version column of the configuration that does not exist."""
     for name, rules in settings.rules.items():
         _known(f"{settings.config_file}: rules.{name}", name)
-        check_settings(f"{settings.config_file}: rules.{name}", ENTITIES[name].rules, rules)
+        check_settings(f"{settings.config_file}: rules.{name}", ENTITIES[name].rules, rules.severities)
+        _check_own(f"{settings.config_file}: rules.{name}.custom", ENTITIES[name], rules.custom)
     for name, source in settings.sources.items():
         _known(f"{settings.config_file}: sources.{name}.entity", source.entity)
         entity = ENTITIES[source.entity]
         where = f"{settings.config_file}: sources.{name}"
-        check_settings(f"{where}.rules", entity.rules, source.rules)
+        own = {rule.name for rule in settings.rules_of(entity.name).custom}
+        of_ours = {rule: severity for rule, severity in source.rules.items() if rule not in own}
+        check_settings(f"{where}.rules", entity.rules, of_ours)
         fields = entity.fields
         plain = {*fields.texts, *fields.numbers}
         of_lines = {f"items.{field}" for field in (*fields.line_texts, *fields.line_numbers)}
         mapped = plain | of_lines | ({"items", "items.qty"} if of_lines else set())
-        for setting, known in (("mapping", mapped), ("defaults", plain)):
+        numbers = {*fields.numbers, *(f"items.{field}" for field in fields.line_numbers)}
+        if "items.quantity" in numbers:
+            numbers.add("items.qty")
+        defaulted = plain | ({"items"} if of_lines else set())
+        for setting, known in (("mapping", mapped), ("defaults", defaulted), ("dialects", numbers)):
             for field in getattr(source, setting):
                 if field not in known:
                     raise ConfigError(
                         f"{where}.{setting}.{field}: {source.entity} has no such column; it has: {', '.join(sorted(known))}"
                     )
+        for field, dialect in source.dialects.items():
+            if dialect.minor_units and field in _NO_MONEY:
+                raise ConfigError(f"{where}.dialects.{field}.minor_units: {field} is no amount of money")
         try:
             reader(source, fields)
             entity.typing(source, settings)
@@ -41,6 +56,8 @@ def check(settings: Settings) -> None:
             raise ConfigError(f"{where}.{e}") from None
         if source.version and source.version not in entity.version_columns:
             raise ConfigError(f"{where}.version: {source.version!r} is not one of: {', '.join(entity.version_columns)}")
+        if source.key_columns and source.entity not in ("orders", "transactions"):
+            raise ConfigError(f"{where}.key: several columns are for orders and transactions; {source.entity} has one")
         if source.key == "line" and source.entity != "transactions":
             raise ConfigError(f"{where}.key: 'line' is for transactions; {source.entity} needs its own key")
 
@@ -48,3 +65,14 @@ def check(settings: Settings) -> None:
 def _known(where: str, entity: str) -> None:
     if entity not in ENTITIES:
         raise ConfigError(f"{where}: no entity {entity!r}; there are: {', '.join(sorted(ENTITIES))}")
+
+
+def _check_own(where: str, entity: Entity, rules: Sequence[CustomRule]) -> None:
+    """Raise ConfigError for a project's own rule that has the name of another, or whose condition cannot be used."""
+    names = {rule.name: "a rule of saleslake (docs/rules.md)" for rule in entity.rules} | {"custom": "this setting"}
+    for rule in rules:
+        if rule.name in names:
+            raise ConfigError(f"{where}: {rule.name!r} is the name of {names[rule.name]} already; give it another")
+        names[rule.name] = "another rule here"
+    if rules:
+        Conditions(where, entity.own_arrow, rules, {})

@@ -125,7 +125,9 @@ def _log(source: str, entity: str, outcome: Outcome) -> None:
         duplicate=outcome.duplicate,
         superseded=outcome.superseded,
         quarantined=outcome.quarantined,
-        discarded_reasons=dict(outcome.reasons),
+        discarded=outcome.discarded,
+        reasons=dict(outcome.reasons),
+        discards=dict(outcome.discards),
         warnings=dict(outcome.warnings),
         partitions=len(outcome.dates),
     )

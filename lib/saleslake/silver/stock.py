@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from saleslake.config import Settings, Source
 from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, Entity, Typing
-from saleslake.silver.judge import moments, texts
-from saleslake.silver.judge.numbers import Problem, scaled
+from saleslake.silver.judge import moments, numbers, texts
+from saleslake.silver.judge.numbers import Problem
 from saleslake.silver.judge.reading import Fields, Read
-from saleslake.silver.judge.rules import READING, Record, Rule, cannot_be_read
+from saleslake.silver.judge.rules import IDS, NUMBERS, READING, TIMES, Record, Rule, cannot_be_read
 from saleslake.table import QUANTITY, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -42,15 +42,21 @@ class Count(Record):
 def typing(source: Source, settings: Settings) -> Typing:
     """How the counts of a source are typed."""
     moment = moments.reader(source.date_formats, source.time_zone)
+    identifier = texts.identifiers(settings.run.longest_key)
+    plausible = moments.span(*settings.run.plausible_dates)
+    units = numbers.reader(source.dialect("on_hand"), QUANTITY.scale)
 
     def typed(read: Read, file: str, ordinal: int) -> Count:
         product_id, counted, on_hand = read.values
-        count = Count(read, texts.identifier(product_id))
+        count = Count(read, identifier(product_id))
         count.product_id = count.key
-        count.on_hand, count.on_hand_problem = scaled(on_hand, QUANTITY.scale)
+        count.check_id("product_id", count.key)
+        count.on_hand, count.on_hand_problem, _ = units.of(on_hand)
+        count.check_number("on_hand", on_hand, count.on_hand_problem)
         count.on_hand_text = on_hand
         count.counted_at, count.counted_text = moment(counted), counted
         count.version_time = count.counted_at
+        count.check_times(*plausible, counted_at=count.counted_at)
         return count
 
     return typed
@@ -70,26 +76,14 @@ RULES = (
         "quantity_unreadable",
         "error",
         "on_hand missing or no number",
-        lambda c: c.on_hand is None and c.on_hand_problem != "overflow",
+        lambda c: c.on_hand is None and c.on_hand_problem in (None, "unreadable"),
         lambda c: cannot_be_read("on_hand", c.on_hand_text),
         fixed=True,
     ),
-    Rule(
-        "number_overflow",
-        "error",
-        "on_hand does not fit its DECIMAL",
-        lambda c: c.on_hand_problem == "overflow",
-        "on_hand: does not fit",
-        fixed=True,
-    ),
     Rule("negative_stock", "warn", "on_hand below zero", lambda c: (c.on_hand or 0) < 0, "on_hand: below zero"),
-    Rule(
-        "rounded",
-        "warn",
-        "on_hand had more digits than are kept",
-        lambda c: c.on_hand_problem == "rounded",
-        "on_hand: more digits than are kept",
-    ),
+    *IDS,
+    *TIMES,
+    *NUMBERS,
 )
 
 ENTITY = Entity(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from saleslake.config import Settings, Source
 from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, VERSION_UNREADABLE, Entity, Typing
-from saleslake.silver.judge import moments, texts
-from saleslake.silver.judge.numbers import LIMIT, Problem, half_up, scaled
+from saleslake.silver.judge import currencies, moments, numbers, texts
+from saleslake.silver.judge.numbers import Problem
 from saleslake.silver.judge.reading import Fields, Read
-from saleslake.silver.judge.rules import READING, Record, Rule, cannot_be_read
+from saleslake.silver.judge.rules import IDS, MONEY_RULES, READING, TIMES, Record, Rule, cannot_be_read, noted
 from saleslake.table import BOOLEAN, DATE, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -19,7 +19,7 @@ TABLE = Table(
         Column(
             "transaction_key",
             STRING,
-            "transaction_id, or file and line number where the source is keyed by line",
+            "transaction_id, the key's columns joined, or file and line number, as the source's `key` says",
             nullable=False,
         ),
         Column("transaction_id", STRING, "the source's id of the sale", nullable=False),
@@ -29,6 +29,19 @@ TABLE = Table(
         Column("quantity", QUANTITY, "units", nullable=False),
         Column("total_price", MONEY, "total the source gives, in currency"),
         Column("unit_price", MONEY, "price of one unit, in currency, where the source maps one"),
+        Column(
+            "amount",
+            MONEY,
+            "what it was sold for: total_price, else quantity × unit_price, multiplied exactly and rounded once",
+        ),
+        Column("order_id", STRING, "purchase that it is part of, where the source maps one"),
+        Column("status", STRING, "as given, where the source maps one, trimmed"),
+        Column(
+            "is_sale",
+            BOOLEAN,
+            "whether status is none of the source's no_sales: only sales come to gold's fact",
+            nullable=False,
+        ),
         Column("channel", STRING, "sales_channel by the mapping in conf/; unknown where there is none", nullable=False),
         Column("currency", STRING, "ISO 4217", nullable=False),
         Column("keyed_by_line", BOOLEAN, "whether the key is the place in the file", nullable=False),
@@ -44,9 +57,11 @@ TABLE = Table(
     properties=CDF,
 )
 FIELDS = Fields(
-    texts=("transaction_id", "customer_id", "product_id", "sale_date", "sales_channel", "currency", "updated_at"),
+    texts=("transaction_id", "customer_id", "product_id", "sale_date", "sales_channel", "currency", "updated_at", "order_id",
+           "status"),
     numbers=("quantity", "total_price", "unit_price"),
-)
+    only_mapped=frozenset(("order_id", "status")),
+)  # fmt: skip
 _M, _Q = MONEY.scale, QUANTITY.scale
 
 
@@ -54,21 +69,25 @@ class Transaction(Record):
     """A sale, typed. Moments: µs since 1970; numbers: units of their column's type; date: days since 1970."""
 
     __slots__ = (
-        "channel", "currency", "currency_text", "customer_id", "date", "keyed_by_line", "problems", "product_id", "quantity",
-        "quantity_text", "revenue", "sale_date", "sale_date_text", "total_price", "transaction_id", "transaction_key",
+        "amount", "channel", "currency", "currency_text", "customer_id", "date", "is_sale", "keyed_by_line", "order_id",
+        "problems", "product_id", "quantity", "quantity_text", "sale_date", "sale_date_text", "status", "total_price", "transaction_id", "transaction_key",
         "unit_price", "version_is_due",
     )  # fmt: skip
+    amount: int | None
     channel: str
     currency: str | None
     currency_text: object
     customer_id: str | None
     date: int | None
+    is_sale: bool
     keyed_by_line: bool
+    order_id: str | None
     product_id: str | None
     quantity: int | None
     quantity_text: object
     sale_date: int | None
     sale_date_text: object
+    status: str | None
     total_price: int | None
     transaction_id: str | None
     transaction_key: str | None
@@ -76,8 +95,6 @@ class Transaction(Record):
     version_is_due: bool
     problems: tuple[Problem | None, Problem | None, Problem | None]
     """Of quantity, total_price and unit_price."""
-    revenue: int
-    """quantity × unit_price where no total is given, in units of money: that is the sale's revenue, and money too."""
 
     @property
     def sold_at(self) -> int | None:
@@ -91,39 +108,70 @@ class Transaction(Record):
     @property
     def net(self) -> int:
         """In units of MONEY."""
-        return self.revenue if self.total_price is None else self.total_price
+        return self.amount or 0
 
 
 def typing(source: Source, settings: Settings) -> Typing:
     """How the transactions of a source are typed."""
     moment = moments.reader(source.date_formats, source.time_zone)
-    channel = texts.channels(settings.channels)
+    longest = settings.run.longest_key
+    identifier = texts.identifiers(longest)
+    read_currency = currencies.reader(settings.run.currencies)
+    plausible = moments.span(*settings.run.plausible_dates)
+    units = numbers.reader(source.dialect("quantity"), _Q)
+    totals, prices = (numbers.Amounts(source.dialect(name), _M) for name in ("total_price", "unit_price"))
+    channel, is_sale = texts.channels(settings.channels), texts.statuses(source.no_sales)
     by_line = source.key == "line"
 
     def typed(read: Read, file: str, ordinal: int) -> Transaction:
-        given, customer, product, sold, sales_channel, currency, updated, quantity, total, price = read.values
-        given = texts.identifier(given)
+        given, customer, product, sold, sales_channel, currency, updated, order, status, quantity, total, price = (
+            read.values
+        )
+        given = identifier(given)
         # The key of a record whose source has none: where it stands.
-        key = f"{file}#{ordinal}" if by_line else given
+        key = f"{file}#{ordinal}" if by_line else texts.joined(identifier, read.key, longest) if read.key else given
         sale = Transaction(read, key)
         sale.transaction_key, sale.transaction_id = key, given or key
-        sale.customer_id, sale.product_id = texts.identifier(customer), texts.identifier(product)
+        sale.customer_id, sale.product_id = identifier(customer), identifier(product)
+        sale.order_id = identifier(order)
+        sale.status = None if status is None else texts.trimmed(status)
+        sale.is_sale = is_sale(sale.status)
+        if not sale.is_sale:
+            sale.note("no_sale", f"status: '{sale.status}' is no sale")
+        for name, of_name in (
+            ("key" if read.key else "transaction_id", key if read.key else given),
+            ("customer_id", sale.customer_id),
+            ("product_id", sale.product_id),
+            ("order_id", sale.order_id),
+        ):
+            sale.check_id(name, of_name)
         sale.sale_date, sale.sale_date_text = moment(sold), sold
-        sale.quantity, of_quantity = scaled(quantity, _Q)
-        sale.total_price, of_total = scaled(total, _M)
-        sale.unit_price, of_price = scaled(price, _M)
+        sale.currency_text = currency
+        sale.currency = read_currency(currency)
+        if sale.currency is None and texts.is_blank(currency):
+            sale.currency = currencies.stated(total) or currencies.stated(price)
+        sale.quantity, of_quantity, _ = units.of(quantity)
+        sale.total_price, of_total, beside_total = totals.of(sale.currency).of(total)
+        sale.unit_price, of_price, beside_price = prices.of(sale.currency).of(price)
         sale.quantity_text, sale.problems = quantity, (of_quantity, of_total, of_price)
-        sale.revenue = 0
+        sale.check_number("quantity", quantity, of_quantity)
+        sale.check_number("total_price", total, of_total)
+        sale.check_number("unit_price", price, of_price)
+        sale.check_currency("total_price", total, sale.currency, beside_total)
+        sale.check_currency("unit_price", price, sale.currency, beside_price)
+        sale.amount = sale.total_price
         if sale.total_price is None and sale.quantity is not None and sale.unit_price is not None:
-            sale.revenue = half_up(sale.quantity * sale.unit_price, 10**_Q)
+            sale.amount = numbers.product(units.exact(quantity), prices.exact(price, sale.currency), _M)
+            if sale.amount is None:
+                sale.note("number_overflow", "quantity × unit_price: does not fit")
         sale.channel = channel(sales_channel)
-        sale.currency, sale.currency_text = texts.currency(currency), currency
         sale.keyed_by_line = by_line
         sale.date = None if sale.sale_date is None else sale.sale_date // moments.DAY
         sale.version_is_due = bool(source.version)
         sale.version_time = (
             None if not source.version else sale.sale_date if source.version == "sale_date" else moment(updated)
         )
+        sale.check_times(*plausible, sale_date=sale.sale_date, version=sale.version_time)
         return sale
 
     return typed
@@ -142,7 +190,7 @@ RULES = (
     Rule(
         "currency_unreadable",
         "error",
-        "no three-letter currency, and no default for the source",
+        "no currency of ISO 4217 or `run.currencies`, and no default for the source",
         lambda t: t.currency is None,
         lambda t: cannot_be_read("currency", t.currency_text),
         fixed=True,
@@ -151,16 +199,8 @@ RULES = (
         "quantity_unreadable",
         "error",
         "quantity missing or no number",
-        lambda t: t.quantity is None and t.problems[0] != "overflow",
+        lambda t: t.quantity is None and t.problems[0] in (None, "unreadable"),
         lambda t: cannot_be_read("quantity", t.quantity_text),
-        fixed=True,
-    ),
-    Rule(
-        "number_overflow",
-        "error",
-        "a total, price or quantity does not fit its DECIMAL",
-        lambda t: "overflow" in t.problems or abs(t.revenue) >= LIMIT,
-        "a number that does not fit",
         fixed=True,
     ),
     VERSION_UNREADABLE,
@@ -173,6 +213,7 @@ RULES = (
     ),
     Rule("customer_missing", "warn", "no customer_id", lambda t: t.customer_id is None, "customer_id: missing"),
     Rule("product_missing", "warn", "no product_id", lambda t: t.product_id is None, "product_id: missing"),
+    noted("no_sale", "warn", "`status` is one of the source's `no_sales`: kept, and out of gold's figures"),
     Rule(
         "return_line",
         "warn",
@@ -187,13 +228,9 @@ RULES = (
         lambda t: t.total_price == 0 or t.unit_price == 0,
         "a price or total of zero",
     ),
-    Rule(
-        "rounded",
-        "warn",
-        "a number had more digits than its DECIMAL keeps",
-        lambda t: "rounded" in t.problems,
-        "a number with more digits than are kept",
-    ),
+    *IDS,
+    *TIMES,
+    *MONEY_RULES,
 )
 
 ENTITY = Entity(

@@ -6,7 +6,7 @@ from saleslake.config import Settings, Source
 from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, VERSION_UNREADABLE, Entity, Typing
 from saleslake.silver.judge import moments, texts
 from saleslake.silver.judge.reading import Fields, Read
-from saleslake.silver.judge.rules import READING, Record, Rule, cannot_be_read
+from saleslake.silver.judge.rules import IDS, READING, TIMES, Record, Rule, cannot_be_read
 from saleslake.table import STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -42,17 +42,21 @@ class User(Record):
 def typing(source: Source, settings: Settings) -> Typing:
     """How the users of a source are typed."""
     moment = moments.reader(source.date_formats, source.time_zone)
+    identifier = texts.identifiers(settings.run.longest_key)
+    plausible = moments.span(*settings.run.plausible_dates)
 
     def typed(read: Read, file: str, ordinal: int) -> User:
         user_id, email, created, updated, country = read.values
-        user = User(read, texts.identifier(user_id))
+        user = User(read, identifier(user_id))
         user.user_id = user.key
+        user.check_id("user_id", user.key)
         user.email, user.country = texts.trimmed(email), texts.trimmed(country)
         user.created_at, user.created_text = moment(created), created
         user.version_is_due = bool(source.version)
         user.version_time = (
             None if not source.version else user.created_at if source.version == "created_at" else moment(updated)
         )
+        user.check_times(*plausible, created_at=user.created_at, version=user.version_time)
         return user
 
     return typed
@@ -69,6 +73,8 @@ RULES = (
         fixed=True,
     ),
     VERSION_UNREADABLE,
+    *IDS,
+    *TIMES,
 )
 
 ENTITY = Entity(

@@ -7,11 +7,9 @@ what cannot be read is one record that says why, never a lost neighbour.
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
-import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
@@ -20,12 +18,15 @@ import pyarrow as pa
 from saleslake import charsets
 from saleslake.config import Source
 from saleslake.errors import SourceError
-from saleslake.sources import lines, magic
+from saleslake.sources import headers, lines, magic
+from saleslake.sources.csv_records import UNCLOSED, Told, batches, without_first, without_last
+from saleslake.sources.dialect import dialect_of
 from saleslake.sources.lines import RECORDS as RECORDS
-from saleslake.sources.multiline import Line, multiline_records
 from saleslake.store import Readable
 
 _CHUNK_BYTES = 32 * 1024 * 1024
+"""What is read at once; and so many characters of a record are kept while its end is looked for."""
+_HEADER_BYTES = 256 * 1024
 
 
 def open_plain(path: Readable) -> BinaryIO:
@@ -76,81 +77,93 @@ def has_records(path: Readable, source: Source) -> bool:
     return any(batch.num_rows for batch in split_lines(path, source))
 
 
-def split_lines(path: Readable, source: Source) -> Iterator[pa.RecordBatch]:
+def split_lines(path: Readable, source: Source, told: Told | None = None) -> Iterator[pa.RecordBatch]:
     """JSON lines or CSV to batches of RECORDS; blank lines are no records, but count in the numbering.
 
-    For CSV the first line that is not blank is the header and stands beside each record.
+    For CSV the first record is the header and stands beside each other one. `told` is filled as the batches are taken.
     Raises SourceError if gzip data is damaged.
     """
     with _whole(path):
-        yield from _split(path, source)
+        yield from _split_csv(path, source, told or Told()) if source.format == "csv" else _split_lines(path, source)
 
 
-def _split(path: Readable, source: Source) -> Iterator[pa.RecordBatch]:
-    is_csv = source.format == "csv"
+def _split_lines(path: Readable, source: Source) -> Iterator[pa.RecordBatch]:
     encoding, _ = charsets.marked_encoding(_start(path), source.encoding)
-    if is_csv and source.multiline:
-        yield from _batches_of_records(*multiline_records(_text_of(path, encoding), source))
-        return
-    header: str | None = None
     for first, chunk in _chunks(path, encoding):
-        batch = lines.batch_of(chunk, first, encoding, blank_is_empty=is_csv)
-        if is_csv and header is None and batch.num_rows:
-            header, batch = batch.column("raw")[0].as_py(), batch.slice(1)
+        batch = lines.batch_of(chunk, first, encoding, blank_is_empty=False)
+        if batch.num_rows:
+            yield lines.with_header(batch, None)
+
+
+def _split_csv(path: Readable, source: Source, told: Told) -> Iterator[pa.RecordBatch]:
+    header: str | None = None
+    own, found = _csv_records(path, source, told)
+    for batch in without_last(found, source.skip_last, told):
+        if header is None and batch.num_rows:
+            header, batch = headers.kept(own, batch.column("raw")[0].as_py()), batch.slice(1)
         if batch.num_rows:
             yield lines.with_header(batch, header)
 
 
-def header_names(header: str, source: Source) -> list[str]:
-    """The column names of a header line, read by the source's own delimiter and quote; trimmed."""
-    row = next(csv.reader(io.StringIO(header), delimiter=source.delimiter, quotechar=source.quote), [])
-    return [name.strip() for name in row]
+def _csv_records(
+    path: Readable, source: Source, told: Told, chunk_bytes: int | None = None
+) -> tuple[str, Iterator[pa.RecordBatch]]:
+    """The delimiter that the file itself names, if it does, and its records; the first is the header."""
+    start = _start(path)
+    encoding, skip = charsets.marked_encoding(start, source.encoding)
+    first_line = charsets.decode_all(start[skip:], encoding).removeprefix("\ufeff").split("\n", 1)[0]
+    own = headers.own_delimiter(first_line.removesuffix("\r"), source)
+    chunks = without_first(_chunks(path, encoding, chunk_bytes), source.skip_lines, bool(own), told)
+    dialect = dialect_of(source, own)
+    return own, batches(chunks, encoding, dialect, _CHUNK_BYTES, told)
 
 
 def read_header(path: Readable, source: Source) -> str | None:
-    """The header line of a CSV file; None if the file has no line at all. Raises SourceError if gzip data is damaged."""
+    """The header of a CSV file, or the first line of another; None if there is none. Raises SourceError if gzip data is damaged."""
     with _whole(path):
-        return _header(path, source)
+        return _header(path, source)[0]
 
 
-def _header(path: Readable, source: Source) -> str | None:
-    encoding, _ = charsets.marked_encoding(_start(path), source.encoding)
-    for _, chunk in _chunks(path, encoding, chunk_bytes=256 * 1024):
-        for line in chunk.split(b"\n") if isinstance(chunk, bytes) else chunk.split("\n"):
-            text, _ = lines.decoded(line, encoding) if isinstance(line, bytes) else charsets.legible(line)
-            if text.rstrip("\r"):
-                return text.rstrip("\r")
-    return None
+def _header(path: Readable, source: Source) -> tuple[str | None, str | None]:
+    """The header, as it stands beside records, and its defect."""
+    own, told = "", Told()
+    if source.format == "csv":
+        own, found = _csv_records(path, source, told, _HEADER_BYTES)
+    else:
+        encoding, _ = charsets.marked_encoding(_start(path), source.encoding)
+        chunks = _chunks(path, encoding, _HEADER_BYTES)
+        found = (lines.batch_of(chunk, first, encoding, blank_is_empty=True) for first, chunk in chunks)
+    for batch in found:
+        if batch.num_rows:
+            return headers.kept(own, batch.column("raw")[0].as_py()), batch.column("defect")[0].as_py()
+    return None, None
 
 
-def check_header(path: Readable, origin: str, source: Source, required: dict[str, str]) -> list[str]:
-    """The column names of a CSV file, once every required one is there exactly once.
+def check_header(
+    path: Readable, origin: str, source: Source, required: dict[str, str], others: Iterable[str] = ()
+) -> list[str]:
+    """The column names of a CSV file, once every required one is there and each that is wanted stands there once.
 
-    `required` is our name to theirs. Raises SourceError naming file, column and the columns found.
+    `required` is our name to theirs; `others`: their names of what may be missing. Raises SourceError naming file, column and
+    the columns found.
     """
     with _whole(origin):
-        header = _header(path, source)
+        header, defect = _header(path, source)
     if header is None:
         return []
+    if defect and defect.startswith(UNCLOSED):
+        raise SourceError(
+            f"{origin}: refused: a quote in its header is never closed; check quote, delimiter and encoding"
+        )
     try:
-        found = header_names(header, source)
-    except csv.Error as e:
+        found = headers.names(header, source)
+    except ValueError as e:
         raise SourceError(
             f"{origin}: refused: its header cannot be read ({e}); check line ends, delimiter and encoding"
         ) from None
     if "\0" in header and (likely := charsets.resembles(_start(path))):
         raise SourceError(f'{origin}: refused: its bytes look like {likely.upper()}; set encoding = "{likely}"')
-    missing = [
-        f"{theirs} (our {ours})" if theirs != ours else ours for ours, theirs in required.items() if theirs not in found
-    ]
-    if missing:
-        raise SourceError(
-            f"{origin}: refused: required column {', '.join(missing)} not found; columns found: "
-            f"{', '.join(map(charsets.printable, found))}. Map it in [sources.….mapping], or check delimiter and encoding"
-        )
-    twice = sorted({name for name in found if found.count(name) > 1 and name in required.values()})
-    if twice:
-        raise SourceError(f"{origin}: refused: column {', '.join(twice)} stands more than once in the header")
+    headers.check(origin, found, required, others)
     return found
 
 
@@ -163,43 +176,32 @@ def _start(path: Readable) -> bytes:
         return stream.read(magic.LOOKED_AT)
 
 
-def _chunks(path: Readable, encoding: str, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[tuple[int, bytes | str]]:
+def _chunks(path: Readable, encoding: str, chunk_bytes: int | None = None) -> Iterator[tuple[int, bytes | str]]:
     """Whole lines in chunks, with the number of the first; without byte-order mark and final line break."""
     if not charsets.is_ascii_compatible(encoding):
-        yield 1, _text_of(path, encoding)
+        text = _text_of(path, encoding)
+        if text:
+            yield 1, text.removesuffix("\n")
         return
-    number, rest, at_start = 1, b"", True
+    number, at_start = 1, True
+    rest: list[bytes] = []
     with open_plain(path) as stream:
-        while True:
-            block = stream.read(chunk_bytes)
+        while block := stream.read(chunk_bytes or _CHUNK_BYTES):
             if at_start:
-                block = block.removeprefix(codecs.BOM_UTF8)
-            at_start = False
-            data = rest + block
-            if not block:
-                if data:
-                    yield number, data
-                return
-            cut = data.rfind(b"\n")
+                block, at_start = block.removeprefix(codecs.BOM_UTF8), False
+            cut = block.rfind(b"\n")
             if cut < 0:
-                rest = data
+                rest.append(block)
                 continue
-            yield number, data[:cut]
-            number += data.count(b"\n", 0, cut) + 1
-            rest = data[cut + 1 :]
+            data = b"".join([*rest, block[:cut]])
+            yield number, data
+            number += data.count(b"\n") + 1
+            rest = [block[cut + 1 :]]
+    if last := b"".join(rest):
+        yield number, last
 
 
 def _text_of(path: Readable, encoding: str) -> str:
     """The whole text; bytes that are none are kept aside in it, see `charsets.legible`."""
     with open_plain(path) as stream:
         return charsets.decode_all(stream.read(), encoding).removeprefix("\ufeff")
-
-
-def _batches_of_records(header: str | None, records: list[Line]) -> Iterator[pa.RecordBatch]:
-    if records:
-        raw = pa.array([line.raw for line in records], pa.string())
-        ordinal = pa.array([line.ordinal for line in records], pa.int64())
-        defect = pa.array([line.defect for line in records], pa.string())
-        yield lines.with_header(
-            pa.RecordBatch.from_arrays([ordinal, raw, defect], ["ordinal", "raw", "defect"]), header
-        )

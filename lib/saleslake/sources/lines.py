@@ -1,4 +1,4 @@
-"""Lines of a text to batches: all of a chunk at once where it is plain UTF-8, else one by one."""
+"""Lines of a text to batches: all of a chunk at once, and one by one where some of its bytes are no text."""
 
 from __future__ import annotations
 
@@ -10,56 +10,78 @@ from saleslake import charsets
 RECORDS = pa.schema([("ordinal", pa.int64()), ("raw", pa.string()), ("header", pa.string()), ("defect", pa.string())])
 
 
+PLAIN = ("utf-8", "ascii")
+"""Encodings whose bytes Arrow can take as they are."""
+MARK = "\ud800"
+"""Stands for a line break that ends no record. No decoder gives it: it is half a character."""
+_MARK = MARK.encode("utf-8", "surrogatepass")
+
+
 def batch_of(chunk: bytes | str, first: int, encoding: str, *, blank_is_empty: bool) -> pa.RecordBatch:
     """(ordinal, raw, defect) of the lines of a chunk that are no blank ones. `first`: the number of its first line.
 
-    Blank is what is empty; or, unless `blank_is_empty`, holds white space of JSON alone.
+    Blank is what is empty; or, unless `blank_is_empty`, holds white space of JSON alone. A line with marks is a record of several.
     """
-    batch = _fast_batch(chunk, first, encoding)
-    if batch is None:
-        batch = _slow_batch(chunk, first, encoding)
-    return batch.filter(_is_record(batch.column("raw"), blank_is_empty=blank_is_empty))
+    if isinstance(chunk, bytes) and encoding not in PLAIN:
+        chunk = text_of(chunk, encoding)
+    found = _fast_batch(chunk, first)
+    if found is None:
+        found = _slow_batch(text_of(chunk, encoding), first)
+    return found.filter(_is_record(found.column("raw"), blank_is_empty=blank_is_empty))
 
 
-def _fast_batch(chunk: bytes | str, first: int, encoding: str) -> pa.RecordBatch | None:
-    """All lines of a chunk at once in C; None if it is not plain UTF-8."""
-    if isinstance(chunk, str) or encoding not in ("utf-8", "ascii"):
-        return None
-    lines = pc.split_pattern(pa.array([chunk], pa.large_binary()), b"\n").flatten()
+def text_of(chunk: bytes | str, encoding: str) -> str:
+    """The text of a chunk. Bytes that are none are kept aside in it, see `charsets.legible`; they cost no other line."""
+    if isinstance(chunk, str):
+        return chunk
+    try:
+        return chunk.decode(encoding)
+    except UnicodeDecodeError:
+        return "\n".join(charsets.decode_all(line, encoding) for line in chunk.split(b"\n"))
+
+
+def _fast_batch(chunk: bytes | str, first: int) -> pa.RecordBatch | None:
+    """All lines of a chunk at once in C; None if bytes in it are no text."""
+    data = chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else chunk
+    lines = pc.split_pattern(pa.array([data], pa.large_binary()), b"\n").flatten()
+    ordinal = pa.array(range(first, first + len(lines)), pa.int64())
+    if isinstance(chunk, str) and MARK in chunk:
+        breaks = pc.cast(pc.count_substring(lines, _MARK), pa.int64())
+        ordinal = pc.add(ordinal, pc.subtract(pc.cumulative_sum(breaks), breaks))
+        lines = pc.replace_substring(lines, _MARK, b"\n")
     try:
         raw = lines.cast(pa.large_string()).cast(pa.string())
     except pa.ArrowInvalid:
         return None
-    if b"\r" in chunk:
-        raw = pc.utf8_rtrim(raw, "\r") if b"\r\r" not in chunk else _without_one_cr(raw)
-    return _batch(first, raw, pa.nulls(len(raw), pa.string()))
+    if b"\r" in data:
+        raw = pc.utf8_rtrim(raw, "\r") if b"\r\r" not in data else _without_one_cr(raw)
+    return pa.RecordBatch.from_arrays([ordinal, raw, pa.nulls(len(raw), pa.string())], _COLUMNS)
 
 
 def _without_one_cr(raw: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(raw, r"\r\z", "")
 
 
-def _slow_batch(chunk: bytes | str, first: int, encoding: str) -> pa.RecordBatch:
-    texts: list[str] = []
+def _slow_batch(text: str, first: int) -> pa.RecordBatch:
+    ordinals: list[int] = []
+    raws: list[str] = []
     defects: list[str | None] = []
-    for line in chunk.split(b"\n") if isinstance(chunk, bytes) else chunk.split("\n"):
-        text, is_bad = decoded(line, encoding) if isinstance(line, bytes) else charsets.legible(line)
-        texts.append(text.removesuffix("\r"))
+    for line in text.split("\n"):
+        raw, is_bad = charsets.legible(line.replace(MARK, "\n"))
+        ordinals.append(first)
+        raws.append(raw.removesuffix("\r"))
         defects.append("undecodable" if is_bad else None)
-    return _batch(first, pa.array(texts, pa.string()), pa.array(defects, pa.string()))
+        first += 1 + line.count(MARK)
+    return batch(ordinals, raws, defects)
 
 
-def decoded(line: bytes, encoding: str) -> tuple[str, bool]:
-    """The line as text, and whether it holds bytes that are none."""
-    try:
-        return line.decode(encoding), False
-    except UnicodeDecodeError:
-        return charsets.legible(charsets.decode_all(line, encoding))
+_COLUMNS = ["ordinal", "raw", "defect"]
 
 
-def _batch(first: int, raw: pa.Array, defect: pa.Array) -> pa.RecordBatch:
-    ordinal = pa.array(range(first, first + len(raw)), pa.int64())
-    return pa.RecordBatch.from_arrays([ordinal, raw, defect], ["ordinal", "raw", "defect"])
+def batch(ordinals: list[int], raws: list[str], defects: list[str | None]) -> pa.RecordBatch:
+    """Records given one by one."""
+    columns = [pa.array(ordinals, pa.int64()), pa.array(raws, pa.string()), pa.array(defects, pa.string())]
+    return pa.RecordBatch.from_arrays(columns, _COLUMNS)
 
 
 def _is_record(raw: pa.Array, *, blank_is_empty: bool) -> pa.Array:

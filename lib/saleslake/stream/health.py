@@ -48,7 +48,14 @@ class Health:
             "started_at": _now(),
             "last_landed_at": None,
             "queries": {},
-            "totals": {"batches": 0, "records": 0, "left_out": 0, "quarantined": 0, "gold_refreshes": 0},
+            "totals": {
+                "batches": 0,
+                "records": 0,
+                "left_out": 0,
+                "quarantined": 0,
+                "discarded": 0,
+                "gold_refreshes": 0,
+            },
             "last_error": None,
         }
         self.update(state="starting")

@@ -29,7 +29,8 @@ from saleslake.ingest.files import display_path
 from saleslake.lake import Lake
 from saleslake.landing import Unit, file_sha256, from_micros, iso, now, unit_name
 from saleslake.silver.step import Rows
-from saleslake.sources.files import check_whole, header_names, read_header, split_lines
+from saleslake.sources import headers
+from saleslake.sources.files import check_whole, read_header, split_lines
 from saleslake.state import Pin
 from saleslake.store import Place
 from saleslake.stream.messages import message_lines
@@ -204,10 +205,7 @@ class Intake:
     def _is_header(self, line: str) -> bool:
         if line.lstrip(" \t\r\n").startswith("{"):
             return False
-        for source in self.sources.values():
-            if source.is_csv and set(source.columns) & set(header_names(line, source)):
-                return True
-        return False
+        return any(source.is_csv and _names_columns(line, source) for source in self.sources.values())
 
     # --- messages ----------------------------------------------------------------------------------
 
@@ -329,6 +327,15 @@ class Intake:
                 at = past_time(route(raw, header, defect).event_time, landed_at)
                 clock = at if clock is None or (at is not None and at > clock) else clock
         return from_micros(clock) if clock is not None else None
+
+
+def _names_columns(line: str, source: Source) -> bool:
+    """Whether a line names any of the columns that the source's lines have."""
+    try:
+        found = headers.names(line, source)
+    except ValueError:
+        return False
+    return any(headers.places(found, column) for column in source.columns)
 
 
 def _ranges(messages: pyarrow.dataset.Dataset) -> dict[str, tuple[int, int, int]]:

@@ -324,7 +324,10 @@ class StreamJob:
                 outcomes.setdefault(name, Outcome()).add(step.catch_up(self.lake, name))
         for name, outcome in outcomes.items():
             self.batch._add(f"events: {name}", outcome)
-        self.health.count(quarantined=sum(outcome.quarantined for outcome in outcomes.values()))
+        self.health.count(
+            quarantined=sum(outcome.quarantined for outcome in outcomes.values()),
+            discarded=sum(outcome.discarded for outcome in outcomes.values()),
+        )
         self.gold.tell(is_behind=landed.records >= _MANY)
 
 

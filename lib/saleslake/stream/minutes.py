@@ -69,7 +69,7 @@ def _counted(settings: Settings, batches: Iterable[pa.RecordBatch]) -> Iterator[
         for landed_at, stream_time, source, *text in zip(*times, *texts, strict=True):
             of_source = typed.get(source)
             event = of_source(*text) if of_source else None
-            if event is None or event.unreadable is not None or event.currency is None:
+            if event is None or event.unreadable is not None or event.currency is None or not event.is_sale:
                 continue
             at = past_time(event.sold_at, landed_at)
             if at is not None:

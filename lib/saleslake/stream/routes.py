@@ -16,6 +16,7 @@ from saleslake.silver.judge import moments
 from saleslake.silver.judge.batches import array
 from saleslake.silver.judge.reading import Fields, at_path, json_value, reader, theirs
 from saleslake.silver.judge.texts import trimmed
+from saleslake.sources.dialect import dialect_of, splitter
 from saleslake.table import TIMESTAMP
 
 AHEAD_SECONDS = 3600
@@ -157,9 +158,17 @@ def event_type(source: Source) -> str:
 
 def _csv_source(csv: dict[str, Source], raw: str) -> str | None:
     """The first CSV source with as many columns as the line has, else the first whose delimiter is in it."""
-    counts = {name: raw.count(source.delimiter) + 1 for name, source in csv.items()}
-    fits = [name for name, source in csv.items() if counts[name] == len(source.columns)]
-    return next(iter(fits + [name for name, count in counts.items() if count > 1]), None)
+    counts = {name: _cells(source, raw) for name, source in csv.items()}
+    fits = [name for name, count in counts.items() if count == len(csv[name].columns)]
+    return next(iter(fits + [name for name, source in csv.items() if source.delimiter in raw]), None)
+
+
+def _cells(source: Source, raw: str) -> int:
+    """How many cells the line has for this source; a delimiter at its end begins none."""
+    cells = splitter(dialect_of(source))(raw)
+    if cells is None:
+        return raw.count(source.delimiter) + 1
+    return len(cells) - (len(cells) == len(source.columns) + 1 and not cells[-1])
 
 
 def configured_header(source: Source) -> str:

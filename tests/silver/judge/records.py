@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 CONFIG = """
+[run]
+longest_key = 64
+plausible_dates = ["2000-01-01", "2099-12-31"]
+currencies = ["PTS"]
 [channels]
 "In-Store" = "store"
 web = "online"
@@ -28,6 +32,8 @@ time_zone = "Europe/Berlin"
 date_formats = ["iso", "dd/MM/yyyy", "MM/dd/yyyy HH:mm", "d MMM yyyy"]
 version = "updated_at"
 [sources.orders_elsewhere.mapping]
+status = "state"
+"items.total" = "node.total"
 order_id = "id"
 user_id = "customer.id"
 items = "lineItems.edges"
@@ -42,6 +48,18 @@ line_invalid = "warn"
 price_unreadable = "warn"
 items_empty = "warn"
 amount_mismatch = "error"
+[sources.orders_minor]
+entity = "orders"
+format = "jsonl"
+path = "x"
+null_values = ["n/a", "A"]
+date_formats = ["iso", "epoch_ms"]
+[sources.orders_minor.dialects.amount]
+minor_units = true
+[sources.orders_minor.dialects.items.price]
+minor_units = true
+[sources.orders_minor.defaults]
+items = '[{"sku": "S", "qty": 1, "price": 500}]'
 [sources.orders_csv]
 entity = "orders"
 format = "csv"
@@ -63,11 +81,25 @@ time_zone = "Europe/Berlin"
 [sources.sales_by_line.defaults]
 currency = "EUR"
 quantity = "1"
+[sources.sales_german]
+entity = "transactions"
+format = "csv"
+path = "x"
+delimiter = ";"
+decimal = ","
+thousands = "."
+date_formats = ["dd.MM.yyyy HH:mm", "excel", "iso"]
+time_zone = "Europe/Berlin"
+[sources.sales_german.dialects.quantity]
+decimal = "."
+thousands = "'"
 [sources.sales_json]
 entity = "transactions"
 format = "jsonl"
 path = "x"
 version = "sale_date"
+mapping = { status = "status", order_id = "order" }
+no_sales = ["on hold"]
 [sources.users]
 entity = "users"
 format = "csv"
@@ -103,10 +135,19 @@ NUMBERS = [
     '"Infinity"', '"-Infinity"', '"+5"', '".5"', '"5."', '"0x10"', '"1d"', "true", "false", "null", "[]", "{}", "[1]",
     '{"a":1}', '"1.00000000000000000001"', "0.00004999999999999999999", "20", "10.0", "10.00", "5", "7.25", "1.005",
 ]  # fmt: skip
+WRITTEN = [
+    '"1.234"', '"1.234,50"', '"1,234.50"', '"1 234,50"', '"1\u00a0234,5"', "\"1'234.50\"", '"1.23"', '"12.34,5"', '"20 €"', '"€20"',
+    '"$20"', '"20,00 EUR"', '"USD 20.00"', '"20 PTS"', '"(20)"', '"20-"', '"\u221220"', '"-20-"', '"(€20.00)"', '"EUR -20"', '"\u00a020\u200b"',
+    '{"amount": "20.00", "currencyCode": "EUR"}', '{"amount": 2000, "currency": "EUR"}', '{"Amount": "20", "CurrencyCode": "USD"}',
+    '{"amount": 20, "currency": "PTS"}', '{"amount": "€20", "currency": "USD"}', '{"value": 20}', '{"amount": null, "currency": "EUR"}',
+    '"n/a"', '"NULL"', '"#N/A"', "1299", '"1299"', "-2000", '"2000.5"',
+]  # fmt: skip
+"""Numbers as people and platforms write them."""
 TEXTS = [
     '"A"', '" A "', '""', '" "', '"\u00a0A"', '"A\\nB"', '"null"', '"NULL"', "5", "5.0", "12345678901234567890", "true",
     '{"a":1}', "[1,2]", '"{x}"', '"[y"', '"ß"', '"\\u00e9"', '"a\\u2028b"', '"a\u0085b"', '"\\t"', "null", '"x\u200by"',
-    '"\\ud83d\\ude00"', '"日本"', '"a,b"', '"a\\"b"', '"00123"', '"4.5E+11"',
+    '"\\ud83d\\ude00"', '"日本"', '"a,b"', '"a\\"b"', '"00123"', '"4.5E+11"', '"1.0"', '"=\\"00123\\""', "7.5",
+    '"9007199254740993.0"', f'"{"k" * 65}"', f'"{"é" * 32}"', '"\u200bA\ufeff"', '"n/a"', '"1"', "1", "1.0",
 ]  # fmt: skip
 TIMES = [
     '"2025-01-31T10:15:30Z"', '"2025-01-31"', '"2025-01-31 10:15"', '"2025-01-31T10:15:30.123456789+02:30"',
@@ -115,7 +156,9 @@ TIMES = [
     '"2024-02-29"', '"2025-01-31T24:00:00"', '"2025-01-31T10:60"', '"2025-01-31T10:15:60Z"', '"2025-01-31T10:15:30+18:00"',
     '"2025-01-31T10:15:30+18:30"', '"2025-01-31T10:15:30z"', '"31.01.2025 10:15"', '"31/01/2025"', '"05/06/2025"',
     '"06/13/2025 10:00"', '"5 Jan 2025"', '"20250131"', "1738317600", "20250131", '""', '" "', "null", '"soon"', "true", "{}",
-    '" 2025-01-31 "', '"２０２５-01-31"', '"2025-1-31"', '"2025-01-31T10"', '"+2025-01-31"', '"2025-W05-5"',
+    '" 2025-01-31 "', '"２０２５-01-31"', '"2025-1-31"', '"2025-01-31T10"', '"+2025-01-31"', '"2025-W05-5"', '"1738318530"',
+    "1738318530123", '"1738318530123"', '"45688.427430555554"', '"45688"', '"60"', '"1899-12-30"', '"2100-01-01"',
+    '"2025-01-31T10:15:30,5+02"', '"2025-01-31 10:15:30 UTC"', '"\u00a02025-01-31T24:00"', '"2025-01-31T24:00:01"',
 ]  # fmt: skip
 CURRENCIES = [
     '"EUR"',
@@ -131,6 +174,12 @@ CURRENCIES = [
     '"E R"',
     '"nan"',
     "{}",
+    '"PTS"',
+    '"JPY"',
+    '"kwd"',
+    '"XXX"',
+    '"DEM"',
+    '"\u00a0EUR"',
 ]
 CHANNELS = ['"web"', '"In-Store"', '"in store"', '" Fax "', '""', "null", "7", '{"a":"b"}', '"IN_STORE"', '"wEb"']
 WHOLE = [
@@ -171,10 +220,12 @@ _HEADERS = {
     "stock": ("product_id", "on_hand", "counted_at"),
 }  # fmt: skip
 _HEADERS["sales_by_line"] = (*_HEADERS["sales"], "updated_at")
+_HEADERS["sales_german"] = _HEADERS["sales"]
+_DELIMITERS = {"sales_by_line": (";", "'"), "sales_german": (";", '"')}
 _POOLS = {
-    "amount": NUMBERS, "quantity": NUMBERS, "total_price": NUMBERS, "unit_price": NUMBERS, "price": NUMBERS, "on_hand": NUMBERS,
-    "qty": NUMBERS, "created_at": TIMES, "updated_at": TIMES, "sale_date": TIMES, "counted_at": TIMES, "currency": CURRENCIES,
-    "order_source": CHANNELS, "sales_channel": CHANNELS,
+    **dict.fromkeys(("amount", "quantity", "total_price", "unit_price", "price", "on_hand", "qty"), NUMBERS + WRITTEN),
+    "created_at": TIMES, "updated_at": TIMES, "sale_date": TIMES, "counted_at": TIMES, "currency": CURRENCIES,
+    "order_source": CHANNELS, "sales_channel": CHANNELS, "status": ['"paid"', '"On Hold "', '"cancelled"', *TEXTS],
 }  # fmt: skip
 _SOUND = {
     "amount": "20.00", "quantity": "2", "qty": "2", "total_price": "20", "unit_price": "10", "price": "10", "on_hand": "7",
@@ -182,7 +233,7 @@ _SOUND = {
     "counted_at": '"2025-01-31T10:15:30Z"', "currency": '"EUR"', "order_source": '"web"', "sales_channel": '"web"',
 }  # fmt: skip
 _JSON = {
-    "sales_json": _HEADERS["sales"], "users_json": _HEADERS["users"], "products_json": (*_HEADERS["products"], "updated_at"),
+    "sales_json": (*_HEADERS["sales"], "status", "order"), "users_json": _HEADERS["users"], "products_json": (*_HEADERS["products"], "updated_at"),
     "stock_json": _HEADERS["stock"],
 }  # fmt: skip
 
@@ -190,7 +241,7 @@ _JSON = {
 def records(seed: int, count: int) -> Iterator[Text]:
     """About so many records, spread over the sources of CONFIG."""
     chance = random.Random(seed)
-    makers = [*_HEADERS, *_JSON, "orders", "orders", "orders_elsewhere", "orders_elsewhere"]
+    makers = [*_HEADERS, *_JSON, "orders", "orders", "orders_elsewhere", "orders_elsewhere", "orders_minor"]
     for n in range(count):
         source = makers[n % len(makers)]
         odd = chance.choice([0, 1, 1, 1, 2, 2, 9])
@@ -230,6 +281,8 @@ def _order(chance: random.Random, n: int, odd: int, elsewhere: bool) -> str:
     fields["metadata"] = metadata if chance.random() < 0.95 else chance.choice(["null", "[]", "7", '"x"'])
     if elsewhere:
         fields = {{"order_id": "id"}.get(name, name): value for name, value in fields.items() if name != "user_id"}
+        if chance.random() < 0.3:
+            fields["state"] = chance.choice(['"paid"', '" Cancelled"', '"TEST"', "null", *TEXTS])
         fields["customer"] = f'{{"id": {chance.choice(TEXTS)}}}'
         more = chance.choice(
             ["", "", "", ', "pageInfo": {"hasNextPage": true}', ', "pageInfo": {"hasNextPage": false}']
@@ -253,6 +306,8 @@ def _line(chance: random.Random, n: int, odd: int, elsewhere: bool) -> str:
     if elsewhere:
         node = {name: fields[ours] for ours, name in (("sku", "sku"), ("qty", "quantity")) if ours in fields}
         if "price" in fields:
+            if chance.random() < 0.2:
+                node["total"] = chance.choice(NUMBERS)
             node["price"] = f'{{"amount": {fields["price"]}}}'
         return f'{{"node": {_object(chance, node)}}}'
     return _object(chance, fields)
@@ -269,14 +324,12 @@ def _damaged(chance: random.Random, record: Text) -> Text:
         raw = raw[:at] + chance.choice('{}[]",:0x\\ \t\u00a0') + raw[at + 1 :]
     elif draw < 0.035:
         raw += chance.choice([" ", "\n", "x", "{}", ",", "\u00a0"])
-    defect = (
-        chance.choice(["undecodable", "empty_message: K1", "registry_framing"]) if chance.random() < 0.005 else None
-    )
+    defect = chance.choice(["undecodable", "empty_message: K1", "registry_framing"]) if chance.random() < 0.01 else None
     return Text(record.source, raw, record.header, defect)
 
 
 def _csv(chance: random.Random, source: str, n: int, odd: int) -> Text:
-    delimiter, quote = (";", "'") if source == "sales_by_line" else (",", '"')
+    delimiter, quote = _DELIMITERS.get(source, (",", '"'))
     names = list(_HEADERS[source])
     if chance.random() < 0.2:
         chance.shuffle(names)

@@ -11,13 +11,26 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from saleslake.silver.judge.numbers import LIMIT, Number, Scaled, half_up, scaled, text
+from saleslake.config import NumberDialect
+from saleslake.silver.judge.numbers import LIMIT, Number, Problem, half_up, product, reader, text
+from saleslake.silver.judge.texts import AROUND
 from tests.silver.judge.nasty import near_values
 
+Scaled = tuple[int | None, Problem | None]
 MONEY, QUANTITY = 4, 3
 OVERFLOW: Scaled = (None, "overflow")
 UNREADABLE: Scaled = (None, "unreadable")
+ELSEWHERE: Scaled = (None, "other_dialect")
 NOTHING: Scaled = (None, None)
+WITH_A_POINT = NumberDialect(decimal=".")
+
+
+def scaled(value: Any, scale: int, dialect: NumberDialect = NumberDialect()) -> Scaled:  # noqa: B008
+    """What a column of this scale reads of a value that is no money."""
+    whole, problem, beside = reader(dialect, scale).of(value)
+    assert beside is None
+    return whole, problem
+
 
 BOTH: dict[Any, tuple[Scaled, Scaled]] = {
     "1.00005": ((10001, "rounded"), (1000, "rounded")),
@@ -35,9 +48,9 @@ BOTH: dict[Any, tuple[Scaled, Scaled]] = {
     "1e15": (OVERFLOW, OVERFLOW),
     "1e400": (OVERFLOW, OVERFLOW),
     "Infinity": (OVERFLOW, OVERFLOW),
-    "12,50": (UNREADABLE, UNREADABLE),
-    "1,250.00": (UNREADABLE, UNREADABLE),
-    "1.250,00": (UNREADABLE, UNREADABLE),
+    "12,50": (ELSEWHERE, ELSEWHERE),
+    "1,250.00": (ELSEWHERE, ELSEWHERE),
+    "1.250,00": (ELSEWHERE, ELSEWHERE),
     "NaN": (UNREADABLE, UNREADABLE),
     "0x1A": (UNREADABLE, UNREADABLE),
     "5 €": (UNREADABLE, UNREADABLE),
@@ -51,7 +64,9 @@ def test_a_number_is_rounded_half_up_or_is_too_large_or_is_none(value: Any) -> N
     assert (scaled(value, MONEY), scaled(value, QUANTITY)) == BOTH[value]
 
 
-@pytest.mark.parametrize("value", [value for value, found in BOTH.items() if UNREADABLE not in found and value])
+@pytest.mark.parametrize(
+    "value", [value for value, found in BOTH.items() if value and not {UNREADABLE, ELSEWHERE} & set(found)]
+)
 def test_a_number_of_json_is_read_as_its_text_is(value: str) -> None:
     if value != "Infinity":
         assert (scaled(Number(value), MONEY), scaled(Number(value), QUANTITY)) == BOTH[value]
@@ -74,6 +89,16 @@ def test_a_number_of_json_is_read_as_its_text_is(value: str) -> None:
         ("\t\r\n5\n", (50000, None)),
         ("5e0", (50000, None)),
         ("5E+0", (50000, None)),
+        ("5\u00a0", (50000, None)),
+        ("\u200b5\ufeff", (50000, None)),
+        ("5\x0b\0", (50000, None)),
+        ("5-", (-50000, None)),
+        ("5 -", (-50000, None)),
+        ("\u22125", (-50000, None)),
+        ("- 5", (-50000, None)),
+        ("(5)", (-50000, None)),
+        ("( 5.5 )", (-55000, None)),
+        ("\u00a0", NOTHING),
         ("", NOTHING),
         (" \t\r\n", NOTHING),
     ],
@@ -85,24 +110,9 @@ def test_spellings_of_a_number(value: str, money: Scaled) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *(
-            "1_000",
-            "1 000",
-            "1'000",
-            "５",
-            "٥",
-            "१",
-            "5\u00a0",
-            "\u00a05",
-            "\u200b5",
-            "5\x0b",
-            "−5",
-            "5-",
-            "--5",
-            "+-5",
-        ),
+        *("1_000", "５", "٥", "१", "5\u200b5", "--5", "+-5", "-5-", "(-5)", "-(5)", "((5))", "(5", "5)", "()", "(5)-"),
         *(".", "+", "-", "e5", ".e5", "1e+", "1e5.0", "1.2.3", "nan", "sNaN", "-NaN", "inf", "infinity", "+Infinity"),
-        *("1e５", "½", "1f", "1d", "1L", "0b1", "true", "null", "5\n5", "5\0", "$5", "5%"),
+        *("1e５", "½", "1f", "1d", "1L", "0b1", "true", "null", "5\n5", "5\0005", "$5", "5%"),
         *(True, False, 1.5, float("nan"), float("inf"), [], [5], {}, {"a": 5}, b"5"),
     ],
 )
@@ -250,7 +260,9 @@ DECIMALS = st.builds(
 @example("-0.5", 0)
 def test_a_number_is_rounded_as_fractions_are(spelled: str, scale: int) -> None:
     expected = exactly(Fraction(Decimal(spelled)), scale)
-    assert scaled(spelled, scale) == scaled(f" {spelled}\n", scale) == scaled(Number(spelled), scale) == expected
+    for text_of_it in (spelled, f" {spelled}\n"):
+        assert scaled(text_of_it, scale, WITH_A_POINT) == expected
+    assert scaled(Number(spelled), scale) == expected
 
 
 @given(st.integers(-(10**20), 10**20), st.integers(0, 17))
@@ -270,4 +282,20 @@ def test_a_division_is_rounded_as_fractions_are(whole: int, by: int) -> None:
 @settings(derandomize=True, deadline=None)
 def test_nothing_raises_whatever_the_text(value: str, scale: int) -> None:
     whole, problem = scaled(value, scale)
-    assert (whole is None) == (problem != "rounded" and (problem is not None or not value.strip(" \t\r\n")))
+    assert (whole is None) == (problem in {"overflow", "unreadable", "other_dialect"} or not value.strip(AROUND))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "scale", "units"),
+    [
+        ("2", "5.5", 4, 110_000),
+        ("0.333", "0.0005", 4, 2),
+        ("-0.333", "0.0005", 4, -2),
+        ("1e30", "1e-30", 4, 10_000),
+        ("999999999999999.999", "99999999999999.9999", 4, None),
+        ("3", "0.00005", 4, 2),
+        ("1.00000000000000000000000000001", "0.5", 0, 1),
+    ],
+)
+def test_a_product_is_rounded_once(quantity: str, price: str, scale: int, units: int | None) -> None:
+    assert product(Decimal(quantity), Decimal(price), scale) == units

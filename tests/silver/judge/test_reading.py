@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from saleslake.config import Settings
+from saleslake.config import NumberDialect, Settings
 from saleslake.errors import ConfigError
-from saleslake.silver.judge.numbers import scaled
+from saleslake.silver.judge.numbers import reader
 from saleslake.silver.judge.reading import DEEPEST, getter, json_value, paths
 from saleslake.silver.judge.texts import text_of
 from saleslake.silver.registry import ENTITIES
@@ -23,13 +23,14 @@ ORDERS = '[sources.s]\nentity = "orders"\nformat = "jsonl"\npath = "x"\n'
 STOCK = '[sources.s]\nentity = "stock"\nformat = "jsonl"\npath = "x"\n'
 MONEY = 4
 """Digits after the point."""
+ORDER_FIELDS = ENTITIES["orders"].fields
 SOUND = '{"order_id": "ok", "currency": "EUR", "created_at": "2025-01-31", "items": [{"sku": "A", "qty": 1}]}'
 
 
 def lines(settings: Settings, items: Any) -> list[Any]:
     """(sku, quantity, price) of each line, as texts; None for a line that is no object."""
-    take = getter(paths(settings.sources["s"], ENTITIES["orders"].fields.of_line, "items."))
-    return [tuple(map(text_of, take(item))) if isinstance(item, dict) else None for item in items]
+    take = getter(paths(settings.sources["s"], ORDER_FIELDS, ORDER_FIELDS.of_line, "items."))
+    return [tuple(map(text_of, take(item)))[:3] if isinstance(item, dict) else None for item in items]
 
 
 def test_the_usual_names_of_the_api_are_read(make_settings: Make) -> None:
@@ -40,7 +41,7 @@ def test_the_usual_names_of_the_api_are_read(make_settings: Make) -> None:
     (order,) = typed(make_settings(ORDERS), [raw])
     assert (order.order_id, order.user_id, order.order_source, order.promo) == ("o1", None, "web", "X")
     assert (order.unreadable, order.amount, order.amount_problem) == (None, 15_000, None)
-    assert order.items == [(1, "A", 2_000, 7_500)]
+    assert order.items == [(1, "A", 2_000, 7_500, 15_000)]
 
 
 def test_lineage_text_and_what_is_not_there_come_through_as_they_are(make_settings: Make) -> None:
@@ -70,8 +71,8 @@ def test_dotted_mappings_reach_into_records_and_lines(quantity: str, make_settin
     one, two = typed(settings, [raw, other])
     assert (one.order_id, one.user_id, one.order_source, one.unreadable) == ("7", "12345678901234567890", "app", None)
     assert (two.order_id, two.user_id, two.order_source, two.unreadable) == ("true", None, None, None)
-    assert one.items == [(1, "A", 2_000, None)]
-    assert two.line_problems == ["line 1: has no sku"]
+    assert one.items == [(1, "A", 2_000, None, None)]
+    assert two.notes == {"line_invalid": ["line 1: has no sku"]}
     assert [lines(settings, found.values["items"]) for found in read(settings, [raw, other])] == [
         [("A", "2", None)],
         [(None, "1", None)],
@@ -157,8 +158,14 @@ def test_an_exponent_of_many_digits_is_a_number_and_is_never_written_out(make_se
         ],
     )
     assert (small.unreadable, small.amount, small.amount_problem) == (None, 0, "rounded")
-    assert (large.unreadable, large.items, large.overflows) == (None, [], [1])
-    assert (larger.amount, larger.amount_problem, larger.items, larger.overflows) == (None, "overflow", [], [1])
+    assert (large.unreadable, large.items) == (None, [])
+    assert large.notes == {
+        "number_overflow": ["line 1: quantity: does not fit"],
+        "line_invalid": ["line 1: has no sku"],
+    }
+    assert (larger.amount, larger.amount_problem, larger.items) == (None, "overflow", [])
+    says = ["amount: does not fit", "line 1: quantity: does not fit", "line 1: price: does not fit"]
+    assert larger.notes == {"number_overflow": says}
 
 
 @pytest.mark.parametrize("amount", ["1e999999", "1" * 4_000, "-" + "1" * 4_000])
@@ -173,8 +180,11 @@ def test_an_identifier_that_looks_like_an_exponent_is_text(make_settings: Make) 
     (found,), (order,) = read(settings, [raw]), typed(settings, [raw])
     assert (found.values["order_id"], order.order_id, order.unreadable) == ("1e999999", "1e999999", None)
     assert lines(settings, found.values["items"]) == [("7E123456", "1e-999999999", "1")]
-    assert order.items == [(1, "7E123456", 0, 10_000)]
-    assert order.rounded
+    assert order.items == [(1, "7E123456", 0, 10_000, 0)]
+    assert order.notes == {
+        "rounded": ["line 1: quantity: more digits than are kept"],
+        "return_line": ["line 1: quantity <= 0, or a price or total < 0"],
+    }
 
 
 def test_lines_that_are_no_objects_or_lack_values_are_told_and_keep_every_digit(make_settings: Make) -> None:
@@ -197,11 +207,14 @@ def test_lines_that_are_no_objects_or_lack_values_are_told_and_keep_every_digit(
         [None, None, None, ("B", "3", "0.10")],
     ]
     one, two = typed(settings, raws)
-    assert one.items == [(4, "B", 3_000, 123_456_789_012_345_678)]
-    assert one.line_problems == ["line 1: is no object", "line 2: has no sku", "line 3: has no sku"]
-    assert (one.overflows, one.rounded, one.unreadable_prices) == ([5], True, [])
-    assert two.items == [(4, "B", 3_000, 1_000)]
-    assert two.line_problems == ["line 1: is no object", "line 2: is no object", "line 3: is no object"]
+    assert one.items == [(4, "B", 3_000, 123_456_789_012_345_678, 370_370_367_037_037_034), (5, "C", 123, None, None)]
+    assert one.notes == {
+        "line_invalid": ["line 1: is no object", "line 2: has no sku", "line 3: has no sku"],
+        "rounded": ["line 5: quantity: more digits than are kept"],
+        "number_overflow": ["line 5: price: does not fit"],
+    }
+    assert two.items == [(4, "B", 3_000, 1_000, 3_000)]
+    assert two.notes == {"line_invalid": ["line 1: is no object", "line 2: is no object", "line 3: is no object"]}
 
 
 def test_items_that_are_no_array_are_no_lines_and_the_rest_of_the_record_stays(make_settings: Make) -> None:
@@ -229,8 +242,11 @@ NUMBERS: dict[str, tuple[str | None, int | None, str | None]] = {
     '"1.5E3"': ("1.5E3", 15_000_000, None),
     "-0": ("0", 0, None),
     "-0.0": ("-0.0", 0, None),
-    '"12,50"': ("12,50", None, "unreadable"),
-    '"1,250"': ("1,250", None, "unreadable"),
+    '"12,50"': ("12,50", None, "other_dialect"),
+    '"1,250"': ("1,250", None, "other_dialect"),
+    '"12,5,0"': ("12,5,0", None, "unreadable"),
+    '"1.250"': ("1.250", 12_500, "ambiguous"),
+    "1.250": ("1.250", 12_500, None),
     '"NaN"': ("NaN", None, "unreadable"),
     '""': ("", None, None),
     "true": ("true", None, "unreadable"),
@@ -244,7 +260,8 @@ NUMBERS: dict[str, tuple[str | None, int | None, str | None]] = {
 def test_numbers_arrive_as_numbers_or_strings_exact_to_the_digit_or_with_their_text(make_settings: Make) -> None:
     found = read(make_settings(STOCK), [f'{{"on_hand": {text}}}' for text in NUMBERS])
     on_hand = [each.values["on_hand"] for each in found]
-    assert [(text_of(value), *scaled(value, MONEY)) for value in on_hand] == list(NUMBERS.values())
+    of = reader(NumberDialect(), MONEY).of
+    assert [(text_of(value), *of(value)[:2]) for value in on_hand] == list(NUMBERS.values())
 
 
 def test_defaults_stand_in_for_missing_and_null_values_only(make_settings: Make) -> None:
@@ -266,7 +283,7 @@ def test_defaults_stand_in_for_missing_and_null_values_only(make_settings: Make)
 def test_of_keys_that_are_given_twice_the_last_counts(make_settings: Make) -> None:
     raw = '{"order_id": "a", "items": [{"sku": "A", "sku": "B", "qty": 1}], "order_id": "b"}'
     (order,) = typed(make_settings(ORDERS), [raw])
-    assert (order.order_id, order.unreadable, order.items) == ("b", None, [(1, "B", 1_000, None)])
+    assert (order.order_id, order.unreadable, order.items) == ("b", None, [(1, "B", 1_000, None, None)])
 
 
 @pytest.mark.parametrize("space", [" ", "\t", "\n", "\r\n"])

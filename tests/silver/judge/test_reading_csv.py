@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saleslake.config import Settings
-from saleslake.silver.judge.reading import splitter
+from saleslake.sources.dialect import Dialect, splitter
 from tests.silver.judge.support import Fields, read, typed
 from tests.silver_support import Record, judge
 
 Make = Callable[[str], Settings]
 USERS = '[sources.s]\nentity = "users"\nformat = "csv"\npath = "x"\n'
 ORDERS = '[sources.s]\nentity = "orders"\nformat = "csv"\npath = "x"\n'
-SPLIT = splitter(",", '"')
+SPLIT = splitter(Dialect(",", '"', ""))
 
 
 def under(settings: Settings, header: str | None, *texts: str) -> list[Fields]:
@@ -90,14 +90,26 @@ def test_a_malformed_line_is_quarantined_for_that_alone(make_settings: Make) -> 
 
 
 def test_lines_longer_or_shorter_than_their_header_are_told(make_settings: Make) -> None:
-    found = under(make_settings(USERS), "user_id,email", "u1,a,b", "u1", "u1,a", "u1,a,", 'u1,"a,b"')
+    found = under(make_settings(USERS), "user_id,email", "u1,a,b", "u1", "u1,a", 'u1,"a,b"')
     assert [(each.extra_fields, each.short_fields, each.values["email"]) for each in found] == [
         (True, False, "a"),
         (False, True, None),
         (False, False, "a"),
-        (True, False, "a"),
         (False, False, "a,b"),
     ]
+
+
+def test_a_delimiter_at_the_end_of_a_line_begins_no_cell(make_settings: Make) -> None:
+    lines = ["u1,a", "u1,a,", 'u1,a,""', "u1,a,,", "u1,a,b,", "u1,"]
+    for header, extra, short in (
+        ("user_id,email", [False, False, False, True, True, False], [False] * 6),
+        ("user_id,email,", [False, False, False, False, False, False], [False] * 6),
+        ("user_id,email,country", [False] * 5 + [False], [True, False, False, False, False, True]),
+    ):
+        found = under(make_settings(USERS), header, *lines)
+        assert [each.extra_fields for each in found] == extra, header
+        assert [each.short_fields for each in found] == short, header
+        assert [each.values["email"] for each in found] == ["a"] * 5 + [""], header
 
 
 OTHERS = [(";", "'"), ("\t", '"'), ("|", "~"), ("\\", '"'), (".", "*"), ("^", "-"), ("-", "^"), ("]", "["), ("[", "\\")]
@@ -138,7 +150,7 @@ def test_what_was_written_quoted_is_read_as_it_was(cells: list[str], marks: tupl
     delimiter, quote = marks
     written = io.StringIO(newline="")
     csv.writer(written, delimiter=delimiter, quotechar=quote, quoting=csv.QUOTE_ALL, lineterminator="").writerow(cells)
-    assert splitter(delimiter, quote)(written.getvalue()) == cells
+    assert splitter(Dialect(delimiter, quote, ""))(written.getvalue()) == cells
 
 
 @settings(derandomize=True, deadline=None, max_examples=500)
@@ -156,8 +168,8 @@ def test_orders_as_csv_carry_their_lines_as_json(make_settings: Make) -> None:
     header = "order_id,amount,items"
     one, two = typed(make_settings(ORDERS), [Record(f"o1,1.5,{items}", header), Record("o2,x,", header)])
     assert (one.order_id, one.amount, one.amount_problem) == ("o1", 15_000, None)
-    assert one.items == [(1, "A", 2_000, 123_456_789_012_345_678), (2, "B", 500, None)]
-    assert one.unreadable_prices == [2]
+    assert one.items == [(1, "A", 2_000, 123_456_789_012_345_678, 246_913_578_024_691_356), (2, "B", 500, None, None)]
+    assert one.notes == {"price_unreadable": ["line 2: has a price or total that is no number"]}
     assert (two.order_id, two.amount, two.amount_problem) == ("o2", None, "unreadable")
     assert (two.has_lines, two.items) == (False, [])
 
@@ -166,6 +178,58 @@ def test_orders_as_csv_carry_their_lines_as_json(make_settings: Make) -> None:
 def test_a_cell_that_holds_no_json_holds_no_lines(cell: str, make_settings: Make) -> None:
     (order,) = typed(make_settings(ORDERS), [Record(f"o1,{cell}", "order_id,items")])
     assert (order.order_id, order.unreadable, order.has_lines) == ("o1", None, False)
+
+
+def test_a_column_is_found_by_its_exact_name_first_and_else_in_any_case(make_settings: Make) -> None:
+    found = [
+        *under(make_settings(USERS), "User_ID,EMAIL ,email", "u1,a,b"),
+        *under(make_settings(USERS), "user_id, E-MAIL,Email", "u1,a,b"),
+        *under(make_settings(USERS), "user_id,EMAIL,Email", "u1,a,b"),
+        *under(make_settings(USERS + 'mapping = { email = " e-mail" }\n'), "USER_ID,E-Mail", "u1,a"),
+    ]
+    assert [(each.values["user_id"], each.values["email"]) for each in found] == [
+        ("u1", "b"),
+        ("u1", "b"),
+        ("u1", None),
+        ("u1", "a"),
+    ]
+
+
+def test_the_delimiter_that_a_file_names_is_read_beside_each_record(make_settings: Make) -> None:
+    settings = make_settings(USERS)
+    records = [
+        Record('u1;"a;b"', "sep=;\nuser_id;email"),
+        Record('u2,"a,b"', "user_id,email"),
+        Record("u3\tc", "sep=\t\nuser_id\temail"),
+        Record("u4;d", "sep=;"),
+    ]
+    found = read(settings, records)
+    assert [(each.values["user_id"], each.values["email"]) for each in found] == [
+        ("u1", "a;b"),
+        ("u2", "a,b"),
+        ("u3", "c"),
+        (None, None),
+    ]
+
+
+def test_escaped_characters_and_none_quoted(make_settings: Make) -> None:
+    (mysql,) = under(make_settings(USERS + "escape = '\\'\n"), "user_id,email,country", r'u\,1,"a\"b",\N')
+    assert [mysql.values[name] for name in ("user_id", "email", "country")] == ["u,1", 'a"b', None]
+    (bare,) = under(make_settings(USERS + "quote = ''\n"), "user_id,email", '"u1",5" x')
+    assert (bare.values["user_id"], bare.values["email"]) == ('"u1"', '5" x')
+
+
+@pytest.mark.parametrize("column", ["email", "created_at", "country"])
+def test_an_empty_text_of_json_is_missing_where_an_empty_cell_is(column: str, make_settings: Make) -> None:
+    for default in ("", f'[sources.s.defaults]\n{column} = "2024-01-01"\n'):
+        (cell,) = judge(make_settings(USERS + default), [Record("u1,", f"user_id,{column}")]).to_pylist()
+        text = USERS.replace("csv", "jsonl") + default
+        (empty,) = judge(make_settings(text), [f'{{"user_id": "u1", "{column}": ""}}']).to_pylist()
+        of_record = {"raw", "header", "content_hash"}
+        assert {k: v for k, v in cell.items() if k not in of_record} == {
+            k: v for k, v in empty.items() if k not in of_record
+        }
+        assert default == "" or "2024-01-01" in str(empty[column])
 
 
 def test_of_columns_of_one_name_the_first_counts(make_settings: Make) -> None:

@@ -98,6 +98,30 @@ def test_severities_are_set_by_name_except_for_fixed_rules() -> None:
     assert bench(rules, {})(numbered(1)) == Verdict(["a", "c", "key"], ["a: 1", "key: 1", "c: 1"], ["b"])
 
 
+DISCARDING: dict[str, dict[str, Severity]] = {
+    "a rule that warns": {"warns": "discard"},
+    "a rule that rejects": {"rejects": "discard"},
+    "a fixed rule": {"key": "discard"},
+    "two": {"rejects": "discard", "key": "discard"},
+}
+
+
+@pytest.mark.parametrize("settings", DISCARDING.values(), ids=DISCARDING)
+def test_one_rule_that_discards_closes_the_record_whatever_else_is_wrong(settings: dict[str, Severity]) -> None:
+    rules = [rule("rejects", always), rule("warns", always, "warn"), rule("key", always, fixed=True)]
+    reasons = sorted({"rejects", "key", *settings})
+    details = [f"{each.name}: 1" for each in rules if each.name in reasons]
+    warnings = [] if "warns" in settings else ["warns"]
+    assert bench(rules, settings)(numbered(1)) == Verdict(reasons, details, warnings, sorted(settings))
+
+
+def test_a_record_that_cannot_be_read_can_be_discarded_as_such() -> None:
+    judge = bench(READING, {"unreadable": "discard", "key_missing": "discard", "short_fields": "discard"})
+    unread = numbered(1, unreadable="json_invalid", key=None)
+    assert judge(unread) == Verdict(["unreadable"], ["record: json_invalid"], [], ["unreadable"])
+    assert judge(numbered(1)) == SOUND
+
+
 def test_a_record_that_cannot_be_read_breaks_only_rules_of_reading() -> None:
     rules = [
         rule("whole", lambda r: r.unreadable is not None, of_reading=True),
@@ -160,21 +184,26 @@ INFOS = [
 ]
 
 
-def test_a_setting_of_a_fixed_rule_is_refused_with_the_rules_that_can_be_set() -> None:
-    with pytest.raises(
-        ConfigError,
-        match=r"^rules\.t\.key: 'key' always quarantines and has no setting; rules that can be set there: a, b$",
-    ):
+NEVER_WARN = (
+    " = 'warn': silver could not hold such a record; give 'error' (quarantined, for a person to look at) or 'discard' "
+    "(quarantined, and closed by the rule)"
+)
+
+
+def test_a_fixed_rule_that_is_to_warn_is_refused_with_what_it_can_be() -> None:
+    with pytest.raises(ConfigError) as refused:
         check_settings("rules.t", INFOS, {"a": "error", "key": "warn"})
+    assert str(refused.value) == f"rules.t.key{NEVER_WARN}"
 
 
 def test_a_setting_of_an_unknown_rule_is_refused_with_the_rules_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"^rules\.t\.typo: 'typo' is not a rule; rules that can be set there: a, b$"):
+    with pytest.raises(ConfigError, match=r"^rules\.t\.typo: 'typo' is not a rule; rules there are: a, b, key$"):
         check_settings("rules.t", INFOS, {"typo": "warn"})
 
 
 def test_settings_of_rules_that_have_one_are_accepted() -> None:
-    check_settings("rules.t", INFOS, {"a": "error", "b": "warn"})
+    check_settings("rules.t", INFOS, {"a": "discard", "b": "warn", "key": "discard"})
+    check_settings("rules.t", INFOS, {"key": "error"})
     check_settings("rules.t", INFOS, {})
 
 
@@ -185,7 +214,9 @@ def test_settings_of_rules_that_have_one_are_accepted() -> None:
         (" abc\n", "x: ' abc\n' cannot be read"),
         (Number("1.50"), "x: '1.50' cannot be read"),
         (["a"], "x: '[\"a\"]' cannot be read"),
-        ("\u00a0", "x: '\u00a0' cannot be read"),
+        ("a\u00a0", "x: 'a\u00a0' cannot be read"),
+        ("\u00a0", "x: missing"),
+        ("\u200b", "x: missing"),
         (" \t", "x: missing"),
         ("", "x: missing"),
         (None, "x: missing"),
@@ -199,7 +230,7 @@ FIXED = [(entity.name, info.name) for entity in ENTITIES.values() for info in en
 
 
 @pytest.mark.parametrize(("entity", "name"), FIXED)
-def test_no_fixed_rule_of_any_entity_takes_a_setting(
+def test_no_fixed_rule_of_any_entity_can_be_made_a_warning(
     entity: str, name: str, make_settings: Callable[[str], Settings]
 ) -> None:
     source = f'[sources.s]\nentity = "{entity}"\nformat = "csv"\npath = "x"\n'
@@ -209,9 +240,7 @@ def test_no_fixed_rule_of_any_entity_takes_a_setting(
     ):
         with pytest.raises(ConfigError) as refused:
             make_settings(text)
-        allowed = sorted(info.name for info in ENTITIES[entity].rules if not info.fixed)
-        why = f"{name!r} always quarantines and has no setting; rules that can be set there: {', '.join(allowed)}"
-        assert str(refused.value).endswith(f"{where}.{name}: {why}")
+        assert str(refused.value).endswith(f"{where}.{name}{NEVER_WARN}")
 
 
 @pytest.mark.parametrize("entity", ENTITIES)

@@ -15,10 +15,11 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from saleslake.config import Settings
+from saleslake.config import Settings, Source
 from saleslake.content import content_hash
 from saleslake.silver.contract import Entity, severities
 from saleslake.silver.judge import reading, rules
+from saleslake.silver.judge.conditions import Conditions
 from saleslake.silver.registry import ENTITIES
 
 _HASH_OF_NOTHING = content_hash("", None)
@@ -55,6 +56,7 @@ def judge_of(source: str, settings: Settings) -> Callable[[pa.RecordBatch], pa.R
     entity = ENTITIES[config.entity]
     typed = typing_of(source, settings)
     verdict_of = rules.bench(entity.rules, severities(entity.name, config, settings))
+    own_rules = conditions_of(entity, config, settings)
     own = attrgetter(*[column.name for column in entity.own_columns], "version_time", "key")
 
     def judge(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -63,8 +65,8 @@ def judge_of(source: str, settings: Settings) -> Callable[[pa.RecordBatch], pa.R
             for texts in zip(*[batch.column(name).to_pylist() for name in TEXTS], strict=True):
                 record = typed(*texts)
                 verdict = verdict_of(record)
-                rows.append((*own(record), verdict.reasons, verdict.details, verdict.warnings))
-            return _batch(entity, batch, rows)
+                rows.append((*own(record), verdict.reasons, verdict.details, verdict.warnings, verdict.discarded_by))
+            return _batch(entity, batch, rows, own_rules)
 
     return judge
 
@@ -101,15 +103,31 @@ def typing_of(source: str, settings: Settings) -> Callable[[str | None, str | No
     return of_row
 
 
-def _batch(entity: Entity, batch: pa.RecordBatch, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+def conditions_of(entity: Entity, source: Source, settings: Settings) -> Conditions | None:
+    """The project's own rules for an entity, under the severities of the source. Raises ConfigError for one that cannot be used."""
+    own = settings.rules_of(entity.name).custom
+    severities_ = severities(entity.name, source, settings)
+    return Conditions(f"rules.{entity.name}.custom", entity.own_arrow, own, severities_) if own else None
+
+
+def _batch(
+    entity: Entity, batch: pa.RecordBatch, rows: list[tuple[Any, ...]], conditions: Conditions | None
+) -> pa.RecordBatch:
     names = [column.name for column in entity.own_columns]
     values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else repeat(())
-    own = dict(zip([*names, "version_time", "key", "reasons", "details", "warnings"], values, strict=False))
+    own = dict(
+        zip([*names, "version_time", "key", "reasons", "details", "warnings", "discarded_by"], values, strict=False)
+    )
     # What has no text, as former versions landed messages without a value, has the empty one.
     landed = {"raw": "", "content_hash": _HASH_OF_NOTHING}
+    typed = {field.name: array(own[field.name], field.type) for field in entity.own_arrow} if own else {}
+    if conditions is not None and own:
+        conditions.add_to(own, pa.RecordBatch.from_arrays([*typed.values()], schema=entity.own_arrow))
     columns = []
     for field in entity.judged_arrow:
-        if field.name in own:
+        if field.name in typed:
+            columns.append(typed[field.name])
+        elif field.name in own:
             columns.append(array(own[field.name], field.type))
         else:
             column = batch.column(field.name).cast(field.type)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from saleslake.silver.judge import patterns
-from saleslake.silver.judge.texts import WHITESPACE, Remembered, text_of
+from saleslake.silver.judge.texts import AROUND, Remembered, text_of
 
 Read = Callable[[object], int | None]
 
@@ -18,13 +20,21 @@ FIRST, LAST = (datetime.min - EPOCH) // _MICRO, (datetime.max - EPOCH) // _MICRO
 """The years 1 to 9999 in UTC: what readers other than Spark can hold."""
 DAY = 86_400_000_000
 _ISO_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-_ISO_MINUTE = re.compile(r"[T ]([0-9]{2}):([0-9]{2})")
-_ISO_REST = re.compile(r"(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(?: ?(Z|[+-][0-9]{2}:?[0-9]{2}))?")
+_ISO_MINUTE = re.compile(r"[Tt ]([0-9]{2}):([0-9]{2})")
+_ISO_REST = re.compile(
+    r"(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?(?: ?(Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?", re.IGNORECASE | re.ASCII
+)
+_NUMBER = re.compile(r"-?[0-9]{1,17}(?:[.,][0-9]{1,17})?")
+_EXCEL_BEGINS = (datetime(1899, 12, 30) - EPOCH) // _MICRO
+"""Day 0 of spreadsheets, for days from March 1900 on: before, they count a 29 February that was none."""
+_EXCEL_FIRST = 61
+COUNTS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "excel": 86_400_000_000}
+"""Formats that are numbers: µs in one of their units."""
 _MOST_AWAY = 18 * 60
 
 
 def reader(formats: Sequence[str], zone: str) -> Read:
-    """Reads a moment by these formats: `iso` or date patterns. None where none reads it, or two read it differently.
+    """Reads a moment by these formats: `iso`, COUNTS or date patterns. None where none reads it, or two read it differently.
 
     A time without a zone is in `zone`; a day without a time is that calendar day (midnight UTC), whatever the zone, so that
     a business day never moves. Of a local time that is twice in `zone` the first counts; one that never is there, because
@@ -33,14 +43,47 @@ def reader(formats: Sequence[str], zone: str) -> Read:
     local = None if zone == "UTC" else ZoneInfo(zone)
     if list(formats) == ["iso"]:
         return _iso(local)
-    of_text = [_iso(local) if name == "iso" else patterns.compiled(name, local) for name in formats]
+    of_text = [_of_format(name, local) for name in formats]
 
     def read(value: object) -> int | None:
         if type(value) is not str:
             return None if value is None else read(text_of(value))
-        bare = value.strip(WHITESPACE)
+        bare = value.strip(AROUND)
         found = {moment for each in of_text if (moment := each(bare)) is not None}
         return found.pop() if len(found) == 1 else None
+
+    return read
+
+
+def _of_format(name: str, local: ZoneInfo | None) -> Callable[[Any], int | None]:
+    if name == "iso":
+        return _iso(local)
+    if name in COUNTS:
+        return _count(name, local)
+    of_pattern = patterns.compiled(name, local)
+    return lambda value: of_pattern(text_of(value) or "")
+
+
+def _count(name: str, local: ZoneInfo | None) -> Read:
+    """Seconds or milliseconds since 1970, or a spreadsheet's days, which are local time."""
+
+    def read(value: Any) -> int | None:
+        text = (text_of(value) or "").strip(AROUND)
+        if not _NUMBER.fullmatch(text):
+            return None
+        count = Decimal(text.replace(",", "."))
+        # A spreadsheet keeps its days as floats: what it shows is exact to the millisecond.
+        unit = 1_000 if name == "excel" else 1
+        at = int((count * COUNTS[name] / unit).to_integral_value(ROUND_HALF_UP)) * unit
+        if name != "excel":
+            return in_range(at)
+        if count < _EXCEL_FIRST:
+            return None
+        at += _EXCEL_BEGINS
+        if local is None or count == int(count):  # a day without a time is that day
+            return in_range(at)
+        seconds, micros = divmod(at, 1_000_000)
+        return zoned(EPOCH + timedelta(seconds=seconds), micros, local) if in_range(at) is not None else None
 
     return read
 
@@ -52,7 +95,7 @@ def _iso(local: ZoneInfo | None) -> Read:
     def read(value: object) -> int | None:
         if type(value) is not str:
             return None if value is None else read(text_of(value))
-        text = value.strip(WHITESPACE)
+        text = value.strip(AROUND)
         day: int | None = days[text[:10]]
         if day is None or len(text) == 10:
             return day
@@ -61,6 +104,8 @@ def _iso(local: ZoneInfo | None) -> Read:
             return None
         micros, has_zone = rest
         at: int = day + minute + micros
+        if minute == DAY and not (_is_midnight(text[16:]) and FIRST <= at <= LAST):
+            return None
         if has_zone or local is None:
             return at if FIRST <= at <= LAST else None
         seconds, micros = divmod(at, 1_000_000)
@@ -78,11 +123,17 @@ def _day(text: str) -> int | None:
 
 
 def _minute(text: str) -> int | None:
-    """µs since midnight of `T10:15`."""
+    """µs since midnight of `T10:15`; `T24:00` is the end of its day."""
     found = _ISO_MINUTE.fullmatch(text)
-    if found is None or found[1] > "23" or found[2] > "59":
+    if found is None or found[2] > "59" or found[1] > "24" or (found[1] == "24" and found[2] != "00"):
         return None
     return (int(found[1]) * 60 + int(found[2])) * 60_000_000
+
+
+def _is_midnight(text: str) -> bool:
+    """Whether what follows a minute adds nothing to it, but for an offset."""
+    found = _ISO_REST.fullmatch(text)
+    return found is not None and not (found[1] or "").strip("0") and not (found[2] or "").strip("0")
 
 
 def _rest(text: str) -> tuple[int, bool] | None:
@@ -94,9 +145,10 @@ def _rest(text: str) -> tuple[int, bool] | None:
     if second is not None and second > "59":
         return None
     seconds = int(second or 0)
-    if offset is not None and offset != "Z":
-        away = int(offset[1:3]) * 60 + int(offset[-2:])
-        if away > _MOST_AWAY or offset[-2:] > "59":
+    if offset is not None and offset[0] in "+-":
+        hours, minutes = offset[1:3], offset[3:].removeprefix(":") or "00"
+        away = int(hours) * 60 + int(minutes)
+        if away > _MOST_AWAY or minutes > "59":
             return None
         seconds -= -away * 60 if offset[0] == "-" else away * 60
     return seconds * 1_000_000 + (int(fraction[:6].ljust(6, "0")) if fraction else 0), offset is not None
@@ -116,6 +168,12 @@ def zoned(at: datetime, micros: int, zone: tzinfo) -> int | None:
 
 def in_range(moment: int) -> int | None:
     return moment if FIRST <= moment <= LAST else None
+
+
+def span(first: date, last: date) -> tuple[int, int]:
+    """The first and the last moment of these days, in UTC."""
+    begins, ends = ((datetime.combine(day, time()) - EPOCH) // _MICRO for day in (first, last))
+    return begins, ends + DAY - 1
 
 
 def as_datetime(moment: int) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ import msgspec
 from saleslake.config import Source
 from saleslake.errors import ConfigError
 from saleslake.silver.judge.numbers import Number
-from saleslake.silver.judge.texts import is_blank
-from saleslake.sources.files import header_names
+from saleslake.silver.judge.texts import AROUND, is_blank
+from saleslake.sources import headers
+from saleslake.sources.dialect import Cells, dialect_of, splitter
 
 DEEPEST = 100
 """So deep may the objects and arrays of a record be nested. JSON's reader has a limit of its own, but one that depends on what
@@ -43,6 +43,10 @@ class Fields:
     numbers: tuple[str, ...] = ()
     line_texts: tuple[str, ...] = ()
     line_numbers: tuple[str, ...] = ()
+    only_mapped: frozenset[str] = frozenset()
+    """Fields that are read where a mapping names them, for nothing says what a source means by the name."""
+    free: frozenset[str] = frozenset()
+    """Texts that people write: `null_values` are words there like any other."""
 
     @property
     def of_header(self) -> tuple[str, ...]:
@@ -65,6 +69,8 @@ class Read(NamedTuple):
     """CSV: more, or fewer, cells than its header."""
     whole: dict[str, Any] | None
     """JSON: the record itself."""
+    key: Sequence[Any] = ()
+    """Of `Source.key_columns`."""
 
 
 Reader = Callable[[str, str | None], Read]
@@ -77,6 +83,15 @@ def theirs(source: Source, name: str) -> str:
     return source.mapping.get(
         name, source.mapping.get(_ALSO.get(name, ""), _JSON_NAMES.get(name, name) if is_json else name)
     )
+
+
+_NOWHERE = "\ud800"
+"""No name of a column or of a member: half a character, which no text that was decoded holds."""
+
+
+def place(source: Source, name: str, fields: Fields) -> str:
+    """Where a field lies in the source's records: `theirs`, but for what has to be mapped and is not."""
+    return _NOWHERE if name in fields.only_mapped and name not in source.mapping else theirs(source, name)
 
 
 def reader(source: Source, fields: Fields) -> Reader:
@@ -115,9 +130,9 @@ def at_path(value: Any, path: Sequence[str]) -> Any:
     return value
 
 
-def paths(source: Source, names: Sequence[str], prefix: str = "") -> list[tuple[str, ...]]:
+def paths(source: Source, fields: Fields, names: Sequence[str], prefix: str = "") -> list[tuple[str, ...]]:
     """Where fields lie in a JSON object. Raises ConfigError if one lies within another."""
-    found = {name: tuple(theirs(source, f"{prefix}{name}").split(".")) for name in names}
+    found = {name: tuple(place(source, f"{prefix}{name}", fields).split(".")) for name in names}
     for longer in found.values():
         for shorter in found.values():
             if len(shorter) < len(longer) and longer[: len(shorter)] == shorter:
@@ -134,6 +149,9 @@ def getter(places: Sequence[tuple[str, ...]]) -> Callable[[dict[str, Any]], list
     within = [(at, path[1]) for at, path in enumerate(places) if len(path) == 2]
     deeper = [(at, path[1:]) for at, path in enumerate(places) if len(path) > 2]
 
+    if not within and not deeper:
+        return lambda whole: list(map(whole.get, names))
+
     def take(whole: dict[str, Any]) -> list[Any]:
         values = list(map(whole.get, names))
         for at, name in within:
@@ -147,8 +165,10 @@ def getter(places: Sequence[tuple[str, ...]]) -> Callable[[dict[str, Any]], list
 
 
 def _json_reader(source: Source, fields: Fields) -> Reader:
-    places = paths(source, fields.of_header)
+    places = paths(source, fields, fields.of_header)
     take, fill = getter(places), _filled(source, fields)
+    keys = [name.split(".") for name in source.key_columns]
+    emptied = without_nulls(source, range(len(keys)))
     unreadable = Read([None] * len(places), "json_invalid", False, False, None)
 
     def read(raw: str, _: str | None) -> Read:
@@ -161,58 +181,111 @@ def _json_reader(source: Source, fields: Fields) -> Reader:
         values = take(whole)
         if fill is not None:
             fill(values)
-        return Read(values, None, False, False, whole)
+        key = [at_path(whole, path) for path in keys]
+        if key and emptied is not None:
+            emptied(key)
+        return Read(values, None, False, False, whole, key)
 
     return read
 
 
 def _filled(source: Source, fields: Fields) -> Callable[[list[Any]], None] | None:
-    """Puts `defaults` where nothing stands; None: there are none."""
-    defaults = [(at, source.defaults[name]) for at, name in enumerate(fields.of_header) if name in source.defaults]
+    """Takes away what `null_values` names, and puts `defaults` where nothing stands; None: there are neither."""
+    names = fields.of_header
+    defaults = [(at, _default(source, name)) for at, name in enumerate(names) if name in source.defaults]
+    emptied = without_nulls(
+        source, [at for at, name in enumerate(names) if name not in fields.free and name != "items"]
+    )
 
     def fill(values: list[Any]) -> None:
+        if emptied is not None:
+            emptied(values)
         for at, default in defaults:
             if is_blank(values[at]):
                 values[at] = default
 
-    return fill if defaults else None
+    return fill if defaults or emptied is not None else None
+
+
+def _default(source: Source, name: str) -> Any:
+    """The default of a field. Lines are JSON; in a CSV file their cell is read later, like any other."""
+    text = source.defaults[name]
+    if name != "items" or source.is_csv:
+        return text
+    try:
+        return json_value(text)
+    except ValueError as e:
+        raise ConfigError(f"defaults.items: {text!r} is no JSON ({e})") from None
+
+
+def without_nulls(source: Source, places: Sequence[int]) -> Callable[[list[Any]], None] | None:
+    """Puts None in these places of a list where a text stands that means nothing to the source; None: there is no such text."""
+    nulls = source.nulls
+
+    def emptied(values: list[Any]) -> None:
+        for at in places:
+            value = values[at]
+            if type(value) is str and value.strip(AROUND) in nulls:
+                values[at] = None
+
+    return emptied if nulls else None
 
 
 # --- CSV -------------------------------------------------------------------------------------------
 
 
-def _csv_reader(source: Source, fields: Fields) -> Reader:
-    wanted = [theirs(source, name) for name in fields.of_header]
-    items = len(wanted) - 1 if fields.line_texts else None
-    fill, split = _filled(source, fields), splitter(source.delimiter, source.quote)
-    nothing: list[Any] = [None] * len(wanted)
-    headers: dict[str | None, tuple[int, list[int]]] = {}
+class _Header(NamedTuple):
+    """How the lines under a header are read."""
 
-    def header_of(header: str | None) -> tuple[int, list[int]]:
-        try:
-            names = [] if header is None else header_names(header, source)
-        except csv.Error:  # as of no file that was not refused
-            names = []
-        return len(names), [names.index(name) if name in names else len(names) for name in wanted]
+    split: Cells
+    width: int
+    fewest: int
+    """Its columns; and without a last one that has no name, which lines may lack."""
+    places: list[int]
+
+
+def _csv_reader(source: Source, fields: Fields) -> Reader:
+    wanted = [place(source, name, fields) for name in fields.of_header]
+    items = len(wanted) - 1 if fields.line_texts else None
+    fill, count = _filled(source, fields), len(wanted)
+    wanted += source.key_columns
+    emptied = without_nulls(source, range(len(source.key_columns)))
+    nothing: list[Any] = [None] * len(wanted)
+    known: dict[str | None, _Header] = {}
 
     def read(raw: str, header: str | None) -> Read:
-        if header not in headers:
-            headers[header] = header_of(header)
-        width, places = headers[header]
+        if header not in known:
+            known[header] = _header_of(header, source, wanted)
+        split, width, fewest, places = known[header]
         cells = split(raw)
         if cells is None:
             values, extra, short, unreadable = list(nothing), False, False, "csv_malformed"
         else:
             there = len(cells)
             values = [cells[at] if at < there and at < width else None for at in places]
-            extra, short, unreadable = there > width, there < width, None
+            # A delimiter at the end of a line begins no cell of its own.
+            extra, short, unreadable = there > width + (not cells[-1]), there < fewest, None
+        values, key = (values[:count], values[count:]) if len(values) > count else (values, ())
+        if key and emptied is not None:
+            emptied(key)
         if fill is not None:
             fill(values)
         if items is not None:
             values[items] = _json_in_cell(values[items])
-        return Read(values, unreadable, extra, short, None)
+        return Read(values, unreadable, extra, short, None, key)
 
     return read
+
+
+def _header_of(header: str | None, source: Source, wanted: Sequence[str]) -> _Header:
+    own = "" if header is None else headers.read(header)[0]
+    try:
+        names = [] if header is None else headers.names(header, source)
+    except ValueError:  # as of no file that was not refused
+        names = []
+    width = len(names)
+    places = [width if (at := headers.place(names, name)) is None else at for name in wanted]
+    return _Header(splitter(dialect_of(source, own)), width, width - (names[-1:] == [""]), places)
 
 
 def _json_in_cell(cell: str | None) -> Any:
@@ -223,25 +296,3 @@ def _json_in_cell(cell: str | None) -> Any:
         return json_value(cell)
     except ValueError:
         return None
-
-
-def splitter(delimiter: str, quote: str) -> Callable[[str], list[str] | None]:
-    """Splits a CSV record into its cells by RFC 4180; None where a quoted cell is not closed, or text follows its end.
-
-    A quote within a cell that does not begin with one is a letter like any other, and so is a line break: what ends a record
-    was decided when its file was split. Python's `csv` would end it at any of them, and has one limit for all its readers.
-    """
-    q, d, twice = re.escape(quote), re.escape(delimiter), quote * 2
-    # Possessive, and what is no cell takes all that follows: linear, whatever the text.
-    quoted, plain = rf"{q}([^{q}]*+(?:{q}{q}[^{q}]*+)*+){q}", rf"([^{q}{d}][^{d}]*+|)"
-    cells_of = re.compile(rf"(?:{quoted}|{plain}){d}|(.+)", re.DOTALL).findall
-
-    def split(line: str) -> list[str] | None:
-        if quote not in line:
-            return line.split(delimiter)
-        cells = cells_of(line + delimiter)
-        if cells[-1][2]:
-            return None
-        return [within.replace(twice, quote) if within else bare for within, bare, _ in cells]
-
-    return split

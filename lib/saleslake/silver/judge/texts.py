@@ -1,16 +1,26 @@
-"""Texts of a record: keys, enumerations, currencies, channels."""
+"""Texts of a record: ids, enumerations, channels."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-WHITESPACE = " \t\r\n"
-"""What surrounds a value without being part of it."""
+_RANGES = (
+    (0x00, 0x20), (0x7F, 0xA0), (0xAD, 0xAD), (0x61C, 0x61C), (0x1680, 0x1680), (0x180E, 0x180E), (0x2000, 0x200F),
+    (0x2028, 0x202F), (0x205F, 0x206F), (0x3000, 0x3000), (0xFEFF, 0xFEFF),
+)  # fmt: skip
+AROUND = "".join(chr(point) for first, last in _RANGES for point in range(first, last + 1))
+"""What surrounds a value without being part of it: Unicode's white space, control characters, and what nobody sees, such as
+U+200B and U+FEFF. Spelled out, for `str.strip` and Unicode's own tables change with versions of Python."""
 
-_CURRENCY = re.compile("[A-Z]{3}")
+EXACT_TO = 2**53
+"""Programs that keep numbers as floats tell whole numbers from their neighbours up to this one."""
+_ODD_ID = re.compile(
+    r'="(?P<formula>[^"]*)"|(?P<whole>-?[0-9]+)\.0|(?P<mangled>[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3})'
+)
 _IGNORED = re.compile(r"[ \t\r\n\x0B\f_-]")
 """What spellings of a channel may differ in."""
 
@@ -41,31 +51,106 @@ def _quoted(text: str) -> str:
 
 def is_blank(value: Any) -> bool:
     """Whether nothing stands there: null, or a text of white space alone."""
-    return value is None or (type(value) is str and not value.strip(WHITESPACE))
+    return value is None or (type(value) is str and not value.strip(AROUND))
+
+
+def verbatim(value: Any) -> str | None:
+    """A text that people wrote, as it is; None where nothing stands."""
+    return None if is_blank(value) else text_of(value)
 
 
 def trimmed(value: Any) -> str | None:
     """A value as text without surrounding white space; None where that leaves nothing."""
     text = value if type(value) is str else text_of(value)
-    return (text.strip(WHITESPACE) or None) if text is not None else None
+    return (text.strip(AROUND) or None) if text is not None else None
 
 
-def identifier(value: Any) -> str | None:
-    """A key: trimmed; None where an object or array stands in its place."""
-    if type(value) is str:
-        return value.strip(WHITESPACE) or None
-    return None if isinstance(value, dict | list) else trimmed(value)
+class UnfitId(str):
+    """An id that cannot be used, as it was written."""
+
+    def __new__(cls, text: str, why: str, says: str) -> UnfitId:
+        made = super().__new__(cls, text)
+        made.why, made.says = why, says
+        return made
+
+    why: str
+    """The rule that it breaks."""
+    says: str
 
 
-def currency(value: Any) -> str | None:
-    """An ISO 4217 code by its form, three letters of any case; None for anything else."""
-    return _currencies[value] if type(value) is str else _currency(text_of(value) or "")
+def identifiers(longest: int) -> Callable[[Any], str | None]:
+    """Reads ids, of at most so many bytes; None where there is none, or an object or array in its place.
+
+    One rule says which ids are equal: the digits count, not how they were kept. What surrounds an id is no part of it, nor is a
+    spreadsheet's `="…"`. A whole number is its digits, also where a program made a float of it: `1`, `1.0` and `"1"` are one
+    id, and `01` is another. What lost digits on the way is an `UnfitId`: `4.501E+11`, a float beyond 2^53, a fraction.
+    """
+
+    def read(value: Any) -> str | None:
+        if type(value) is not str:
+            return _of_json(value)
+        text = value.strip(AROUND)
+        if not text.isalnum():
+            if not text:
+                return None
+            if text[0] <= "=":  # a digit, a sign or `="`: letters come later
+                text = _plain_id(text) or ""
+                if not text or type(text) is UnfitId:
+                    return text or None
+        return text if len(text) * 4 <= longest else _within(text, longest)
+
+    def _of_json(value: Any) -> str | None:
+        if value is None or isinstance(value, dict | list):
+            return None
+        text = text_of(value) or ""
+        if isinstance(value, str):
+            try:
+                number = Decimal(text)
+            except InvalidOperation:  # an exponent of twenty digits
+                return _mangled(text)
+            if number != number.to_integral_value() or number.copy_abs() >= EXACT_TO:
+                return _mangled(text)
+            text = str(int(number))
+        return read(text)
+
+    return read
 
 
-def _currency(text: str) -> str | None:
-    bare = text.strip(WHITESPACE)
-    code = bare.upper() if bare.isascii() else ""
-    return code if _CURRENCY.fullmatch(code) else None
+def joined(identifier: Callable[[Any], str | None], values: Iterable[Any], longest: int) -> str | None:
+    """The key that several ids are together, as `store|receipt`; None where one is missing.
+
+    A `|` or `\\` within one of them has a `\\` before it, so that no two lists make one key.
+    """
+    ids = [identifier(value) for value in values]
+    if None in ids:
+        return None
+    unfit = next((each for each in ids if type(each) is UnfitId), None)
+    if unfit is not None:
+        return unfit
+    key = "|".join(str(each).replace("\\", "\\\\").replace("|", "\\|") for each in ids)
+    return _within(key, longest)
+
+
+def _plain_id(text: str) -> str | None:
+    found = _ODD_ID.fullmatch(text)
+    if found is None:
+        return text
+    if found["mangled"]:
+        return _mangled(text)
+    if found["formula"] is not None:  # what it says is an id like any other
+        return _plain_id(found["formula"].strip(AROUND)) or None
+    return found["whole"] if len(found["whole"]) < 18 and abs(int(found["whole"])) < EXACT_TO else _mangled(text)
+
+
+def _within(text: str, longest: int) -> str:
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size <= longest:
+        return text
+    return UnfitId(text, "key_too_long", f"{size:,} bytes, more than run.longest_key = {longest}")
+
+
+def _mangled(text: str) -> UnfitId:
+    return UnfitId(text, "key_mangled", f"'{text}' is no id any more but a rounded number: export the column as text")
 
 
 class Remembered(dict[Any, Any]):
@@ -82,19 +167,23 @@ class Remembered(dict[Any, Any]):
         return found
 
 
-_currencies = Remembered(_currency)
-
-
 def channels(names: Mapping[str, str]) -> Callable[[Any], str]:
     """Reads a channel by `[channels]`: its name there, whatever the spelling; else the trimmed text; `unknown` where there is none."""
     known = {_spelling(name): channel for name, channel in names.items()}
 
     def read(text: str) -> str:
-        bare = text.strip(WHITESPACE)
+        bare = text.strip(AROUND)
         return known.get(_spelling(bare), bare) if bare else "unknown"
 
     spellings = Remembered(read)
     return lambda value: spellings[value if type(value) is str else text_of(value) or ""]
+
+
+def statuses(no_sales: Iterable[str]) -> Callable[[str | None], bool]:
+    """Whether a status is one of a sale, whatever its spelling; one that is not given is."""
+    names = frozenset(map(_spelling, no_sales))
+    is_none = Remembered(lambda text: _spelling(text) in names)
+    return lambda status: status is None or not is_none[status]
 
 
 def _spelling(text: str) -> str:
