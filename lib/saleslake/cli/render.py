@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -55,9 +55,9 @@ class Progress:
             self._status.stop()
 
 
-KEY_REUSED = (
-    "share their key with another of their file and say something else, so they count as superseded: if they are sales of "
-    "their own, give the source a key of several columns, or key = 'line'; if they are versions, a version column"
+_KEY_REUSED = (
+    "records that share their key with another of their file and say something else; they count as superseded. If they are "
+    "sales of their own, give the source a key of several columns, or key = 'line'; if they are versions, a version column"
 )
 
 
@@ -108,8 +108,7 @@ def _landed(lake: Lake, result: Summary) -> None:
         ):
             if counts_:
                 out.print(f"  {name} {what}: " + ", ".join(f"{rule} {n:,}" for rule, n in sorted(counts_.items())))
-        if o.reused_keys:
-            out.print(f"  {name} key_reused: {_n(o.reused_keys)} records {KEY_REUSED}")
+    _reused_keys({name: o.reused_keys for name, o in result.outcomes.items()})
     for r in result.landed:
         if r.new_fields:
             out.print(f"  {r.source} new fields (kept in raw): {', '.join(r.new_fields)}")
@@ -119,6 +118,12 @@ def _landed(lake: Lake, result: Summary) -> None:
             out.print(f"  {r.source} mapped columns that its files had and have no more: {', '.join(r.lost_fields)}")
         if r.skipped:
             out.print(f"  {r.source} skipped by skip_lines and skip_last: {r.skipped:,} lines")
+
+
+def _reused_keys(of_source: Mapping[str, int]) -> None:
+    told = ", ".join(f"{name} {count:,}" for name, count in of_source.items() if count)
+    if told:
+        out.print(f"  key_reused: {told}: {_KEY_REUSED}", markup=False)
 
 
 def _left_out(report: Landed, format_: str) -> str:
@@ -168,8 +173,7 @@ def proof(result: Proof) -> None:
     for s in result.sources:
         for what, ids in s.wrong.items():
             out.print(f"{s.source}: {what}: {', '.join(ids)}")
-        if s.reused_keys:
-            out.print(f"{s.source}: key_reused: {_n(s.reused_keys)} records {KEY_REUSED}", markup=False, soft_wrap=True)
+    _reused_keys({s.source: s.reused_keys for s in result.sources})
     for name, keys in result.gold.items():
         for key in keys:
             out.print(f"{name} is not what silver says: {key}")
