@@ -110,6 +110,11 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     no_sales: tuple[str, ...] = NO_SALES
     """Values of `status`, where that is mapped, that make an order or transaction no sale: kept in silver, out of gold's figures.
     Case, blanks, `-` and `_` do not count."""
+    items_as: Literal["array", "object", "json"] = "array"
+    """Orders: what stands in place of the lines: an array of them, an object whose members they are, or JSON as a text."""
+    lines_where: dict[str, tuple[str, ...]] = {}
+    """Orders: which lines count: by a dotted path in a line, the texts that may stand there; `""`: nothing. So of a configurable
+    product and the variant in it one is counted: `lines_where = { parent_item_id = "" }`."""
     date_formats: list[str] = ["iso"]
     """Datetime patterns (letters of java.time); `iso` for ISO 8601 with an optional zone; `epoch_s`, `epoch_ms` for seconds and
     milliseconds since 1970; `excel` for a spreadsheet's days."""
@@ -140,6 +145,12 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
             return value
         others = {name: each for name, each in value.items() if name != "items"}
         return others | {f"items.{name}": each for name, each in of_lines.items()}
+
+    @field_validator("lines_where", mode="before")
+    @classmethod
+    def _one_text_or_many(cls, value: Any) -> Any:
+        flat = _flatten(value) if isinstance(value, Mapping) else value
+        return {path: (texts,) if isinstance(texts, str) else texts for path, texts in flat.items()}
 
     @field_validator("mapping", "defaults", mode="before")
     @classmethod
@@ -235,10 +246,9 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     def _has_a_place(self) -> Source:
         if self.format == "api" and self.api is None:
             raise ValueError("format 'api' needs an [api] table with a url")
-        if self.entity != "orders" and "lines_incomplete_paths" in self.model_fields_set:
-            raise ValueError(
-                f"lines_incomplete_paths is for orders, and this source feeds {self.entity!r}: leave it out"
-            )
+        for name in ("lines_incomplete_paths", "items_as", "lines_where"):
+            if self.entity != "orders" and name in self.model_fields_set:
+                raise ValueError(f"{name} is for orders, and this source feeds {self.entity!r}: leave it out")
         if self.is_stream:
             if self.key == "line":
                 raise ValueError("key 'line' is for files whose rows have no key; events need one")

@@ -24,7 +24,7 @@ JSON_BEGINS = r"^[ \t\r\n]*[\{\[]"
 class Record:
     """A record typed by its entity. What all entities have; an entity's own adds its columns."""
 
-    __slots__ = ("extra_fields", "key", "notes", "short_fields", "unreadable", "version_time")
+    __slots__ = ("absent", "extra_fields", "key", "notes", "short_fields", "unreadable", "version_time")
 
     key: str | None
     """What quarantine shows."""
@@ -34,11 +34,13 @@ class Record:
     """Why the record as a whole cannot be read: then all else that is wrong with it follows from that."""
     extra_fields: bool
     short_fields: bool
+    absent: frozenset[str]
+    """Fields that no record of its file can have: a run says so once, and no rule of the record does."""
     notes: dict[str, list[str]] | None
     """What typing its values met, by the name of a rule `of_notes`: what each note says begins with the column's name."""
 
     def __init__(self, read: Read, key: str | None):
-        _, self.unreadable, self.extra_fields, self.short_fields, _, _ = read
+        _, self.unreadable, self.extra_fields, self.short_fields, _, _, self.absent = read
         self.key = key
         self.notes = None
 
