@@ -160,6 +160,7 @@ def typing(source: Source, settings: Settings) -> Typing:
         order.created_text, order.updated_text = created, updated
         order.order_source = sources[order_source] if type(order_source) is str else texts.trimmed(order_source)
         order.channel = channel(order_source)
+        order.check_channel(order.channel, longest)
         order.promo = None if promo is None else texts.verbatim(promo)
         order.status, order.is_sale = None, True
         if status is not None:

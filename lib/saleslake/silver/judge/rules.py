@@ -72,6 +72,11 @@ class Record:
         if type(value) is UnfitId:
             self.note(value.why, f"{column}: {value.says}")
 
+    def check_channel(self, channel: str, longest: int) -> None:
+        """Note a channel that is too long for the key that gold makes of it."""
+        if len(channel) * 4 > longest and (size := len(channel.encode("utf-8", "surrogatepass"))) > longest:
+            self.note("key_too_long", f"channel: {size:,} bytes, more than run.longest_key = {longest}")
+
     def check_currency(self, column: str, value: Any, currency: str | None, beside: frozenset[str] | None) -> None:
         """Note an amount that is in another currency than its record."""
         if beside is not None and currency is not None and currency not in beside:
@@ -172,11 +177,14 @@ IDS = (
     noted(
         "key_mangled",
         "error",
-        "an id that lost its digits on the way, as `4.501E+11` from a spreadsheet: several ids became one",
+        "an id that lost its digits on the way, as `4.501E+11` from a spreadsheet, so that several ids became one; or that holds U+0000",
         fixed=True,
     ),
     noted(
-        "key_too_long", "error", "an id of more bytes than `run.longest_key`: no database could index it", fixed=True
+        "key_too_long",
+        "error",
+        "an id or channel of more bytes than `run.longest_key`: no database could index it",
+        fixed=True,
     ),
 )
 """Rules of entities with ids: all of them."""
