@@ -87,8 +87,9 @@ class Batch:
         with self._timed("heal"):
             self._announce(damages)
             names = [damage.table.name for damage in damages]
-            entities = list(ENTITIES) if quarantine.TABLE.name in names else names
-            self._rebuild([ENTITIES[name].table for name in entities] + [quarantine.TABLE], entities)
+            all_of_it = quarantine.TABLE.name in names
+            entities = list(ENTITIES) if all_of_it else names
+            self._rebuild([ENTITIES[name].table for name in entities] + [quarantine.TABLE], entities, all_of_it)
 
     def land(self, sources: Iterable[str], window: Window, *, refetch: bool = False) -> None:
         """Land each source, side by side.
@@ -193,12 +194,17 @@ class Batch:
 
     # --- helpers -----------------------------------------------------------------------------------
 
-    def _rebuild(self, tables: list[Table], entities: list[str]) -> bool:
-        """Whether all of it could be done: an entity with a source that cannot be judged stays as it is."""
+    def _rebuild(self, tables: list[Table], entities: list[str], empty_quarantine: bool = False) -> bool:
+        """Whether all of it could be done: an entity with a source that cannot be judged stays as it is.
+
+        `empty_quarantine`: its parts cannot be replaced one after the other where its columns are not those of today.
+        """
         # Marked first: an overwrite that is killed half-way is noticed and done again by the next run.
         marked = set(self.state.load().rebuild)
         self._mark(tables)
         with self.lake.lock("silver"):
+            if empty_quarantine:
+                self.lake.recreate(quarantine.TABLE)
             outcomes, troubles = step.full_refresh(self.lake, entities, without=self._left_alone)
         self._unmark([table for table in tables if table.name not in troubles])
         untouched = {table.full_name for table in tables if table.name in troubles} - marked
