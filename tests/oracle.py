@@ -360,7 +360,7 @@ def plain_number(core: str, mark: str, sep: str | None) -> str | None:
 
 
 def round_to(number: Decimal, scale: int) -> Decimal:
-    return number.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
+    return number.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP) + 0  # -0 is 0
 
 
 def fits(number: Decimal, scale: int, digits: int = 18) -> bool:
