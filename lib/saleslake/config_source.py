@@ -110,6 +110,8 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     no_sales: tuple[str, ...] = NO_SALES
     """Values of `status`, where that is mapped, that make an order or transaction no sale: kept in silver, out of gold's figures.
     Case, blanks, `-` and `_` do not count."""
+    no_customer: tuple[str, ...] = ()
+    """Ids of `user_id` or `customer_id` that name nobody (`0` of a shop's guests): the customer is then not given."""
     date_formats: list[str] = ["iso"]
     """Datetime patterns (letters of java.time); `iso` for ISO 8601 with an optional zone; `epoch_s`, `epoch_ms` for seconds and
     milliseconds since 1970; `excel` for a spreadsheet's days."""
@@ -239,6 +241,8 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
             raise ValueError(
                 f"lines_incomplete_paths is for orders, and this source feeds {self.entity!r}: leave it out"
             )
+        if self.no_customer and self.entity not in ("orders", "transactions"):
+            raise ValueError(f"no_customer is for orders and transactions, not for {self.entity}: leave it out")
         if self.is_stream:
             if self.key == "line":
                 raise ValueError("key 'line' is for files whose rows have no key; events need one")
