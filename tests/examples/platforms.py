@@ -1,0 +1,144 @@
+"""Servers that page as shops and payment providers do, two records a page whatever is asked for; strict where those are."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime
+from typing import Any
+
+from tests.api_support import Reply
+from tests.examples.support import TOKEN, Answer, Asked
+
+Record = dict[str, Any]
+SIZE = 2
+
+
+def _json(value: object, status: int = 200, **headers: str) -> Reply:
+    return Reply(json.dumps(value).encode(), status, {"Content-Type": "application/json", **headers})
+
+
+def _wrong(what: str) -> Reply:
+    return _json({"errors": [{"message": what}]}, 400)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _cut(found: list[Record], cursor: str | None) -> tuple[list[Record], str | None]:
+    """The page at a cursor, and the cursor of the next one; its letters are such as a URL must escape."""
+    start = int(base64.b64decode(cursor.strip("+/")).decode()) if cursor else 0
+    following = f"+/{base64.b64encode(str(start + SIZE).encode()).decode()}"
+    return found[start : start + SIZE], following if start + SIZE < len(found) else None
+
+
+def shopify_rest(orders: list[Record]) -> Answer:
+    """Pages follow a Link header whose `page_info` holds the filters: they may not be sent beside it."""
+
+    def answer(asked: Asked) -> Reply:
+        query = asked.query
+        if asked.headers.get("x-shopify-access-token") != TOKEN:
+            return _json({"errors": "no token"}, 401)
+        if asked.path != "/admin/api/2025-01/orders.json" or int(query["limit"]) > 250:
+            return _wrong("path or limit")
+        if "page_info" in query:
+            if set(query) != {"limit", "page_info"}:
+                return _wrong("filters beside page_info")
+            start, since = json.loads(base64.urlsafe_b64decode(query["page_info"]))
+        else:
+            start, since = 0, query.get("updated_at_min", "")
+            if query.get("status") != "any":
+                return _wrong("only open orders")
+        found = [order for order in orders if not since or _moment(order["updated_at"]) >= _moment(since)]
+        page, more = found[start : start + SIZE], start + SIZE < len(found)
+        info = base64.urlsafe_b64encode(json.dumps([start + SIZE, since]).encode()).decode()
+        before = f'<{{host}}{asked.path}?limit=2&page_info=before>; rel="previous", ' if start else ""
+        link = {"Link": f'{before}<{{host}}{asked.path}?limit=2&page_info={info}>; rel="next"'} if more else {}
+        return _json({"orders": page}, **link)
+
+    return answer
+
+
+def woocommerce(orders: list[Record]) -> Answer:
+    """Numbered pages; how many orders and pages there are stands in headers."""
+
+    def answer(asked: Asked) -> Reply:
+        query = asked.query
+        if asked.headers.get("authorization") != "Basic " + base64.b64encode(f"{TOKEN}:{TOKEN}".encode()).decode():
+            return _json({"code": "woocommerce_rest_cannot_view", "message": "", "data": {"status": 401}}, 401)
+        if asked.path != "/wp-json/wc/v3/orders" or int(query["per_page"]) > 100:
+            return _wrong("path or per_page")
+        since = query.get("modified_after")
+        if since and query.get("dates_are_gmt") != "true":
+            return _wrong("the shop's own time")
+        found = sorted(orders, key=lambda order: order["id"], reverse=query.get("order") != "asc")
+        if since:
+            found = [order for order in found if order["date_modified_gmt"] + "Z" > since]
+        start = (int(query["page"]) - 1) * SIZE
+        pages = -(-len(found) // SIZE)
+        return _json(found[start : start + SIZE], **{"X-WP-Total": str(len(found)), "X-WP-TotalPages": str(pages)})
+
+    return answer
+
+
+def stripe(charges: list[Record], refunds: list[Record]) -> Answer:
+    """Lists, newest first, that go on after the object that `starting_after` names; whether there are more is said."""
+
+    def answer(asked: Asked) -> Reply:
+        query = asked.query
+        if asked.headers.get("authorization") != f"Bearer {TOKEN}":
+            return _json({"error": {"message": "no key"}}, 401)
+        if asked.path == "/v1/charges":
+            found = charges
+        elif (asked.path, query.get("type"), query.get("expand[]")) == (
+            "/v1/balance_transactions",
+            "refund",
+            "data.source.charge",
+        ):
+            found = refunds
+        else:
+            return _json({"error": {"message": "no such list"}}, 404)
+        found = [each for each in found if each["created"] > int(query.get("created[gt]", "0"))]
+        ids = [each["id"] for each in found]
+        start = ids.index(query["starting_after"]) + 1 if "starting_after" in query else 0
+        more = start + SIZE < len(found)
+        return _json({"object": "list", "url": asked.path, "has_more": more, "data": found[start : start + SIZE]})
+
+    return answer
+
+
+def square(payments: list[Record]) -> Answer:
+    """A cursor in the body as long as there are more; nothing at all where there is nothing."""
+
+    def answer(asked: Asked) -> Reply:
+        query = asked.query
+        if asked.headers.get("authorization") != f"Bearer {TOKEN}" or asked.path != "/v2/payments":
+            return _json({"errors": [{"category": "AUTHENTICATION_ERROR", "code": "UNAUTHORIZED"}]}, 401)
+        if "begin_time" not in query or query.get("sort_field") != "UPDATED_AT" or int(query["limit"]) > 100:
+            return _wrong("only the last year, by creation")
+        since = query.get("updated_at_begin_time", "2009-01-01T00:00:00Z")
+        found = [each for each in payments if _moment(each["updated_at"]) >= _moment(since)]
+        page, following = _cut(found, query.get("cursor"))
+        return _json(({"payments": page} if page else {}) | ({"cursor": following} if following else {}))
+
+    return answer
+
+
+def amazon(orders: list[Record]) -> Answer:
+    """A token in the payload as long as there are more."""
+
+    def answer(asked: Asked) -> Reply:
+        query = asked.query
+        if asked.headers.get("x-amz-access-token") != TOKEN or asked.path != "/orders/v0/orders":
+            return _json({"errors": [{"code": "Unauthorized", "message": "no token"}]}, 403)
+        if not query.get("MarketplaceIds") or int(query["MaxResultsPerPage"]) > 100:
+            return _wrong("MarketplaceIds or MaxResultsPerPage")
+        since = query.get("LastUpdatedAfter")
+        if since is None and "NextToken" not in query:
+            return _wrong("LastUpdatedAfter")
+        found = [each for each in orders if since is None or _moment(each["LastUpdateDate"]) > _moment(since)]
+        page, following = _cut(found, query.get("NextToken"))
+        return _json({"payload": {"Orders": page} | ({"NextToken": following} if following else {})})
+
+    return answer
