@@ -26,6 +26,16 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
+def _within(moment: str, since: str | None, until: str | None, *, or_at: bool = True) -> bool:
+    """Whether it lies between two others, either of which may be open; `or_at`: or is one of them."""
+    if any("." in each for each in (since, until) if each):
+        raise ValueError("not all of them read fractions of a second")
+    at = _moment(moment)
+    if not or_at and moment in (since, until):
+        return False
+    return (not since or at >= _moment(since)) and (not until or at <= _moment(until))
+
+
 def _cut(found: list[Record], cursor: str | None) -> tuple[list[Record], str | None]:
     """The page at a cursor, and the cursor of the next one; its letters are such as a URL must escape."""
     start = int(base64.b64decode(cursor.strip("+/")).decode()) if cursor else 0
@@ -45,14 +55,14 @@ def shopify_rest(orders: list[Record]) -> Answer:
         if "page_info" in query:
             if set(query) != {"limit", "page_info"}:
                 return _wrong("filters beside page_info")
-            start, since = json.loads(base64.urlsafe_b64decode(query["page_info"]))
+            start, since, until = json.loads(base64.urlsafe_b64decode(query["page_info"]))
         else:
-            start, since = 0, query.get("updated_at_min", "")
+            start, since, until = 0, query.get("updated_at_min"), query.get("updated_at_max")
             if query.get("status") != "any":
                 return _wrong("only open orders")
-        found = [order for order in orders if not since or _moment(order["updated_at"]) >= _moment(since)]
+        found = [order for order in orders if _within(order["updated_at"], since, until)]
         page, more = found[start : start + SIZE], start + SIZE < len(found)
-        info = base64.urlsafe_b64encode(json.dumps([start + SIZE, since]).encode()).decode()
+        info = base64.urlsafe_b64encode(json.dumps([start + SIZE, since, until]).encode()).decode()
         before = f'<{{host}}{asked.path}?limit=2&page_info=before>; rel="previous", ' if start else ""
         link = {"Link": f'{before}<{{host}}{asked.path}?limit=2&page_info={info}>; rel="next"'} if more else {}
         return _json({"orders": page}, **link)
@@ -69,12 +79,11 @@ def woocommerce(orders: list[Record]) -> Answer:
             return _json({"code": "woocommerce_rest_cannot_view", "message": "", "data": {"status": 401}}, 401)
         if asked.path != "/wp-json/wc/v3/orders" or int(query["per_page"]) > 100:
             return _wrong("path or per_page")
-        since = query.get("modified_after")
-        if since and query.get("dates_are_gmt") != "true":
+        since, until = query.get("modified_after"), query.get("modified_before")
+        if (since or until) and query.get("dates_are_gmt") != "true":
             return _wrong("the shop's own time")
         found = sorted(orders, key=lambda order: order["id"], reverse=query.get("order") != "asc")
-        if since:
-            found = [order for order in found if order["date_modified_gmt"] + "Z" > since]
+        found = [order for order in found if _within(order["date_modified_gmt"] + "Z", since, until, or_at=False)]
         start = (int(query["page"]) - 1) * SIZE
         pages = -(-len(found) // SIZE)
         return _json(found[start : start + SIZE], **{"X-WP-Total": str(len(found)), "X-WP-TotalPages": str(pages)})
@@ -89,6 +98,8 @@ def stripe(charges: list[Record], refunds: list[Record]) -> Answer:
         query = asked.query
         if asked.headers.get("authorization") != f"Bearer {TOKEN}":
             return _json({"error": {"message": "no key"}}, 401)
+        if int(query["limit"]) > 100:
+            return _json({"error": {"message": "limit"}}, 400)
         if asked.path == "/v1/charges":
             found = charges
         elif (asked.path, query.get("type"), query.get("expand[]")) == (
@@ -99,7 +110,8 @@ def stripe(charges: list[Record], refunds: list[Record]) -> Answer:
             found = refunds
         else:
             return _json({"error": {"message": "no such list"}}, 404)
-        found = [each for each in found if each["created"] > int(query.get("created[gt]", "0"))]
+        since, until = int(query.get("created[gt]", "0")), int(query.get("created[lte]", "9999999999"))
+        found = [each for each in found if since < each["created"] <= until]
         ids = [each["id"] for each in found]
         start = ids.index(query["starting_after"]) + 1 if "starting_after" in query else 0
         more = start + SIZE < len(found)
@@ -117,8 +129,8 @@ def square(payments: list[Record]) -> Answer:
             return _json({"errors": [{"category": "AUTHENTICATION_ERROR", "code": "UNAUTHORIZED"}]}, 401)
         if "begin_time" not in query or query.get("sort_field") != "UPDATED_AT" or int(query["limit"]) > 100:
             return _wrong("only the last year, by creation")
-        since = query.get("updated_at_begin_time", "2009-01-01T00:00:00Z")
-        found = [each for each in payments if _moment(each["updated_at"]) >= _moment(since)]
+        since, until = query.get("updated_at_begin_time"), query.get("updated_at_end_time")
+        found = [each for each in payments if _within(each["updated_at"], since, until)]
         page, following = _cut(found, query.get("cursor"))
         return _json(({"payments": page} if page else {}) | ({"cursor": following} if following else {}))
 
@@ -134,10 +146,10 @@ def amazon(orders: list[Record]) -> Answer:
             return _json({"errors": [{"code": "Unauthorized", "message": "no token"}]}, 403)
         if not query.get("MarketplaceIds") or int(query["MaxResultsPerPage"]) > 100:
             return _wrong("MarketplaceIds or MaxResultsPerPage")
-        since = query.get("LastUpdatedAfter")
+        since, until = query.get("LastUpdatedAfter"), query.get("LastUpdatedBefore")
         if since is None and "NextToken" not in query:
             return _wrong("LastUpdatedAfter")
-        found = [each for each in orders if since is None or _moment(each["LastUpdateDate"]) > _moment(since)]
+        found = [each for each in orders if _within(each["LastUpdateDate"], since, until)]
         page, following = _cut(found, query.get("NextToken"))
         return _json({"payload": {"Orders": page} | ({"NextToken": following} if following else {})})
 

@@ -142,15 +142,15 @@ def settings_of(name: str, data: Path, server: str = "") -> Settings:
         return open_settings(str(path))
 
 
-def run(name: str, data: Path, server: str = "", since: str | None = None, **environment: str) -> dict[str, Came]:
-    """Land every source of an example and judge what landed: what a first run does, without gold."""
+def run(name: str, data: Path, server: str = "", *window: str, **environment: str) -> dict[str, Came]:
+    """Land every source of an example and judge what landed: what a first run does, without gold. `window`: since and until."""
     settings = settings_of(name, data, server)
     lake = Lake(settings)
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in environment.items():
             patch.setenv(variable, value)
-        window = parse_window(since, None) if since else Window()
-        return {source: _came(lake, source, window) for source in settings.sources}
+        asked = parse_window(*window) if window else Window()
+        return {source: _came(lake, source, asked) for source in settings.sources}
 
 
 def _came(lake: Lake, source: str, window: Window) -> Came:

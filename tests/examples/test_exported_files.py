@@ -14,7 +14,7 @@ Datum;Bon;Artikel;Bezeichnung;Menge;Summe
 01.03.2025 00:20;10231;4001;Käsekuchen;2;7,80 €
 01.03.2025 09:05;10232;4010;Kaffeemühle;1;1.299,00 €
 01.03.2025 09:05;10232;4001;Käsekuchen;1;3,90 €
-01.03.2025 09:40;10233;4020;"Tee; lose (kg)";0,250;4,50 €
+01.03.2025 09:40;10233;4020;"Tee; lose (kg)";0,250;4,50
 01.03.2025 10:12;10234;4010;Kaffeemühle;-1;-1.299,00 €
 01.03.2025 11:00;10235;4001;Käsekuchen;1;3,90 €
 01.03.2025 11:00;10235;4001;Käsekuchen;1;3,90 €
@@ -48,6 +48,7 @@ def test_a_german_till(tmp_path: Path) -> None:
         "10235",
     ]
     assert till.warnings == {"customer_missing": 7, "return_line": 1}
+    assert {row["channel"] for row in till.rows} == {"store"}
     assert till.landed.skipped == 2
 
 
@@ -79,6 +80,7 @@ def test_files_of_postgresqls_copy(tmp_path: Path) -> None:
     assert sales.figures == {"EUR": Figures(3, 3, "2", "17.5", 1, ("2025-03-01", "2025-03-02"))}
     assert [(row["product_id"], row["customer_id"]) for row in sales.rows] == [("A", None), (r"dir\B", "9"), ("A", "9")]
     assert sales.warnings == {"customer_missing": 1, "return_line": 1}
+    assert str(sales.rows[1]["version_time"]) == "2025-03-01 10:00:00+00:00"
 
 
 RETAIL = """InvoiceNo;StockCode;Description;Quantity;InvoiceDate;UnitPrice;CustomerID;Country
@@ -89,36 +91,39 @@ RETAIL = """InvoiceNo;StockCode;Description;Quantity;InvoiceDate;UnitPrice;Custo
 900003;A100;PAPER LANTERN;1;02.12.2010 10:00;2,55;;United Kingdom
 C900004;A100;PAPER LANTERN;-2;02.12.2010 11:00;2,55;90001;United Kingdom
 900005;A300;;3;02.12.2010 12:00;0;;United Kingdom
+900006;A100;PAPER LANTERN;1;01.06.2011 00:30;2,55;90002;France
 """
 
 
 def test_online_retail_in_one_file_with_decimal_commas(tmp_path: Path) -> None:
-    """15.30 + 10.20 + 18.00 + 2.55 + 2.55 − 5.10 + 0.00 = 43.50; units 6 + 12 + 1 + 1 + 1 − 2 + 3."""
+    """15.30 + 10.20 + 18.00 + 2.55 + 2.55 − 5.10 + 0.00 + 2.55 = 46.05; units 6 + 12 + 1 + 1 + 1 − 2 + 3 + 1.
+
+    Two rows are equal and two sales. The last one is of the first half hour of June by British summer time.
+    """
     put(tmp_path / "online_retail.csv", RETAIL)
     sales = run("online_retail_uci", tmp_path / "data", EXPORTS=str(tmp_path))["transactions"]
     assert sales.quarantined == {}
-    assert sales.figures == {"GBP": Figures(7, 7, "22", "43.5", 2, ("2010-12-01", "2010-12-02"))}
+    assert sales.figures == {"GBP": Figures(8, 8, "23", "46.05", 2, ("2010-12-01", "2011-05-31"))}
     assert sales.warnings == {"customer_missing": 3, "return_line": 1, "zero_price": 1}
+    assert len(set(sales.keys)) == 8
+    assert [row["transaction_id"] for row in sales.rows][4:6] == ["900003", "C900004"]
 
 
 def test_online_retail_strictly_discards_all_but_sales_to_known_customers_at_a_price(tmp_path: Path) -> None:
-    """Of the same rows in the form of the data by days: 15.30 + 10.20 + 18.00 = 43.50; units 6 + 12 + 1."""
-    rows = RETAIL.replace('"BIRDS"', '""BIRDS""').replace("TEA TOWEL", '"TEA TOWEL').replace('BIRDS"";', 'BIRDS""";')
-    text = (
-        rows.replace(",", ".")
-        .replace(";", ",")
-        .replace("01.12.2010 ", "2010-12-01 ")
-        .replace("02.12.2010 ", "2010-12-02 ")
-    )
-    put(
-        tmp_path / "2010-12.csv",
-        text.replace("08:26", "08:26:00").replace(":00,", ":00:00,").replace("08:26:00:00", "08:26:00"),
-    )
+    """Of the same rows in the form of the data by days: 15.30 + 10.20 + 18.00 + 2.55 = 46.05; units 6 + 12 + 1 + 1."""
+    with (tmp_path / "2010.csv").open("w", newline="", encoding="utf-8") as file:
+        for row in csv.reader(RETAIL.splitlines(), delimiter=";", quoting=csv.QUOTE_NONE):
+            day, month, year, clock = row[4][:2], row[4][3:5], row[4][6:10], row[4][11:]
+            moment = f"{year}-{month}-{day} {clock}:00" if clock else row[4]
+            csv.writer(file).writerow([*row[:4], moment, row[5].replace(",", "."), *row[6:]])
     sales = run("online_retail_strict", tmp_path / "data", ONLINE_RETAIL=str(tmp_path))["transactions"]
-    assert sales.figures == {"GBP": Figures(3, 3, "19", "43.5", 2, ("2010-12-01", "2010-12-01"))}
+    assert sales.figures == {"GBP": Figures(4, 4, "20", "46.05", 2, ("2010-12-01", "2011-06-01"))}
     assert sorted(map(tuple, sales.quarantined.values())) == [
-        ("customer_missing",), ("customer_missing",), ("customer_missing", "zero_price"), ("return_line",),
-    ]  # fmt: skip
+        ("customer_missing",),
+        ("customer_missing",),
+        ("customer_missing", "zero_price"),
+        ("return_line",),
+    ]
     assert all(row["reasons"] == row["discarded_by"] for row in sales.rows)
 
 

@@ -50,29 +50,33 @@ def test_payments_of_square(tmp_path: Path) -> None:
     assert payments.no_sales == ["P2", "P5"]
     assert [row["order_id"] for row in payments.rows] == ["O1", "O2", "O3", "O3", "O5"]
     assert {row["channel"] for row in payments.rows} == {"SQUARE_POS"}
+    assert str(payments.rows[0]["version_time"]) == "2025-03-01 09:00:05.123000+00:00"
     assert (ends(payments), len(server.seen)) == ("no next cursor", 3)
 
 
 def test_orders_of_amazon(tmp_path: Path) -> None:
-    """Five orders on three pages: 19.99 + 1,249.00 + 349.00 = 1,617.99; one cancelled and one pending have no amount."""
+    """Six orders on three pages: 19.99 + 1,249.00 + 349.00 = 1,617.99; one cancelled and one pending have no amount, one cannot be sent."""
     with served(platforms.amazon(records("amazon/orders.json"))) as server:
         orders = run("amazon", tmp_path, server.url, AMAZON_TOKEN=TOKEN)["orders"]
     assert orders.quarantined == {}
     assert orders.figures == {"EUR": Figures(3, 3, "3", "1617.99", 0, ("2025-03-01", "2025-03-03"))}
-    assert [key[:11] for key in orders.no_sales] == ["303-0000003", "303-0000004"]
+    assert [key[:11] for key in orders.no_sales] == ["303-0000003", "303-0000004", "303-0000006"]
+    assert {row["channel"] for row in orders.rows} == {"Amazon.de"}
+    assert str(orders.rows[0]["version_time"]) == "2025-03-02 08:00:00+00:00"
     assert (ends(orders), len(server.seen)) == ("no next cursor", 3)
 
 
-def test_payment_providers_are_asked_for_what_changed_since(tmp_path: Path) -> None:
-    since = "2025-03-01T00:01:00.5Z"
+def test_payment_providers_are_asked_for_what_changed_in_a_window(tmp_path: Path) -> None:
     with served(of_stripe()) as server:
-        came = run("stripe", tmp_path / "stripe", server.url, since, STRIPE_KEY=TOKEN)
-    assert came["charges"].keys == ["ch_6", "ch_5", "ch_4", "ch_3"]
+        window = "2025-03-01T00:01:00.5Z", "2025-03-02"
+        came = run("stripe", tmp_path / "stripe", server.url, *window, STRIPE_KEY=TOKEN)
+    assert (came["charges"].keys, came["refunds"].keys) == (["ch_5", "ch_4", "ch_3"], ["txn_1"])
     with served(platforms.square(records("square/payments.json"))) as server:
-        came = run("square", tmp_path / "square", server.url, "2025-03-03", SQUARE_TOKEN=TOKEN)
-        assert came["payments"].keys == ["P5"]
-        nothing = run("square", tmp_path / "none", server.url, "2025-04-01", SQUARE_TOKEN=TOKEN)
+        came = run("square", tmp_path / "square", server.url, "2025-03-02", "2025-03-03", SQUARE_TOKEN=TOKEN)
+        assert came["payments"].keys == ["P3", "P4"]
+        nothing = run("square", tmp_path / "none", server.url, "2025-04-01", "2025-05-01", SQUARE_TOKEN=TOKEN)
         assert nothing["payments"].rows == []
     with served(platforms.amazon(records("amazon/orders.json"))) as server:
-        came = run("amazon", tmp_path / "amazon", server.url, "2025-03-03T12:00:00Z", AMAZON_TOKEN=TOKEN)
-    assert [key[:11] for key in came["orders"].keys] == ["303-0000005"]
+        window = "2025-03-02T08:30:00Z", "2025-03-03T11:00:00Z"
+        came = run("amazon", tmp_path / "amazon", server.url, *window, AMAZON_TOKEN=TOKEN)
+    assert [key[:11] for key in came["orders"].keys] == ["303-0000002", "303-0000003", "303-0000004"]
