@@ -71,6 +71,9 @@ def test_payment_providers_are_asked_for_what_changed_in_a_window(tmp_path: Path
         window = "2025-03-01T00:01:00.5Z", "2025-03-02"
         came = run("stripe", tmp_path / "stripe", server.url, *window, STRIPE_KEY=TOKEN)
     assert (came["charges"].keys, came["refunds"].keys) == (["ch_5", "ch_4", "ch_3"], ["txn_1"])
+    with served(of_stripe()) as server:
+        came = run("stripe", tmp_path / "later", server.url, "2025-03-02", "2025-04-01", STRIPE_KEY=TOKEN)
+    assert (came["charges"].keys, came["refunds"].keys) == (["ch_6"], ["txn_3", "txn_2"])
     with served(platforms.square(records("square/payments.json"))) as server:
         came = run("square", tmp_path / "square", server.url, "2025-03-02", "2025-03-03", SQUARE_TOKEN=TOKEN)
         assert came["payments"].keys == ["P3", "P4"]
