@@ -44,6 +44,10 @@ class Api(Strict):
     """Dotted path of the next link in the body; a `Link: <…>; rel="next"` header is honoured as well."""
     cursor_path: str = "next_cursor"
     cursor_param: str = "cursor"
+    cursor_of: Literal["page", "record"] = "page"
+    """Where cursor_path leads: through the page, or through its last record (`starting_after=<id of the last one>`)."""
+    more_path: str = ""
+    """By cursor: dotted path of whether another page follows, where pages say so; what is false there ends the fetch."""
     page_param: str = "page"
     first_page: int = 1
     offset_param: str = "offset"
@@ -102,6 +106,12 @@ class Api(Strict):
                     f"{status} cannot mean that there are no more records; use one of 400, 404, 410, 416, …"
                 )
         return value
+
+    @model_validator(mode="after")
+    def _cursors_alone(self) -> Api:
+        if self.pagination != "cursor" and (self.more_path or self.cursor_of == "record"):
+            raise ValueError("cursor_of and more_path are for pagination = 'cursor': leave them out, or set that")
+        return self
 
     @model_validator(mode="after")
     def _one_total(self) -> Api:

@@ -115,6 +115,8 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     lines_where: dict[str, tuple[str, ...]] = {}
     """Orders: which lines count: by a dotted path in a line, the texts that may stand there; `""`: nothing. So of a configurable
     product and the variant in it one is counted: `lines_where = { parent_item_id = "" }`."""
+    no_customer: tuple[str, ...] = ()
+    """Ids of `user_id` or `customer_id` that name nobody (`0` of a shop's guests): the customer is then not given."""
     date_formats: list[str] = ["iso"]
     """Datetime patterns (letters of java.time); `iso` for ISO 8601 with an optional zone; `epoch_s`, `epoch_ms` for seconds and
     milliseconds since 1970; `excel` for a spreadsheet's days."""
@@ -249,6 +251,8 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
         for name in ("lines_incomplete_paths", "items_as", "lines_where"):
             if self.entity != "orders" and name in self.model_fields_set:
                 raise ValueError(f"{name} is for orders, and this source feeds {self.entity!r}: leave it out")
+        if self.no_customer and self.entity not in ("orders", "transactions"):
+            raise ValueError(f"no_customer is for orders and transactions, not for {self.entity}: leave it out")
         if self.is_stream:
             if self.key == "line":
                 raise ValueError("key 'line' is for files whose rows have no key; events need one")

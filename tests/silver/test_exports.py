@@ -180,6 +180,31 @@ def test_lines_can_have_a_default_in_json_and_in_csv(make_settings: Make) -> Non
         make_settings(ORDERS + 'defaults = { items = "[" }\n')
 
 
+def test_who_is_nobody_is_no_customer_however_the_id_is_kept(make_settings: Make) -> None:
+    nobody = 'no_customer = ["0", "guest"]\n'
+    records = [order(user_id=each) for each in (0, "0", " 0 ", 0.0, "guest", "00", 10)]
+    rows = judge(make_settings(ORDERS + nobody), records).to_pylist()
+    assert [row["user_id"] for row in rows] == [None] * 5 + ["00", "10"]
+    assert [row["warnings"] for row in rows] == [["user_missing"]] * 5 + [[], []]
+    assert [row["user_id"] for row in judge(make_settings(ORDERS), records[:2]).to_pylist()] == ["0", "0"]
+    lines = [Record(f"t{each};2025-01-31;1;5;EUR;{each};p1", HEADER) for each in ("0", "7")]
+    found = judge(make_settings(SALES + 'delimiter = ";"\n' + nobody), lines).to_pylist()
+    assert [(row["customer_id"], row["warnings"]) for row in found] == [(None, ["customer_missing"]), ("7", [])]
+    with pytest.raises(ConfigError, match=r"no_customer is for orders and transactions, not for stock"):
+        make_settings(STOCK + nobody)
+
+
+def test_lines_without_a_sku_can_have_one_by_default(make_settings: Make) -> None:
+    lines = [{"sku": sku, "qty": 1, "price": 5} for sku in (None, "", " ", "A")] + [{"qty": 1, "price": 5}]
+    records = [order(items=lines, amount=25), order(items=[{"sku": None, "price": 5}])]
+    default = 'defaults = { "items.sku" = "(unknown)" }\n'
+    whole, without = judge(make_settings(ORDERS + default), records).to_pylist()
+    assert [line["sku"] for line in whole["items"]] == ["(unknown)"] * 3 + ["A", "(unknown)"]
+    assert (whole["reasons"], whole["warnings"], without["details"]) == ([], [], ["line 1: quantity: missing"])
+    refused = judge(make_settings(ORDERS), records[:1]).to_pylist()[0]
+    assert refused["details"] == ["line 1: has no sku; line 2: has no sku; line 3: has no sku; line 5: has no sku"]
+
+
 TIMES: dict[str, dict[str, str | None]] = {
     '"epoch_s"': {
         "1738318530": "2025-01-31 10:15:30+00:00",
@@ -295,6 +320,7 @@ def test_settings_of_exports_that_cannot_be_meant_are_refused(what: str, make_se
         SALES + 'decimal = ","\n',
         SALES + 'thousands = ","\n',
         SALES + 'null_values = ["-"]\n',
+        SALES + 'no_customer = ["0"]\n',
         SALES + "[sources.s.dialects.total_price]\nminor_units = true\n",
         "[run]\nlongest_key = 64\n" + SALES,
         '[run]\ncurrencies = ["PTS"]\n' + SALES,

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from saleslake.config import Api
 from saleslake.errors import SourceError
 from saleslake.mock_api import MockApi, parse_faults
 from saleslake.sources.fetched import Fetched
@@ -338,3 +340,63 @@ def test_a_file_is_complete_as_it_is(tmp_path: Any) -> None:
     client = make_client(str(tmp_path / "o.json"), total_path="total")
     assert [page.records for page in client.pages()] == [["1", "2"]]
     assert client.fetched == Fetched(1, 2, 2, 0, 2, 0, "one file", True)
+
+
+def by_last_record(records: Sequence[dict[str, object]], size: int = 2, flag: str = "more") -> Answer:
+    """A server of lists that go on after the record that `after` names, as payment providers have them."""
+
+    def answer(query: dict[str, str]) -> Reply:
+        ids = [str(record["id"]) for record in records]
+        start = ids.index(query["after"]) + 1 if "after" in query else 0
+        found = records[start : start + size]
+        return Reply(json.dumps({"data": found, flag: start + size < len(records)}).encode())
+
+    return answer
+
+
+LAST_RECORD = {"pagination": "cursor", "cursor_of": "record", "cursor_path": "id", "cursor_param": "after"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "end", "last"),
+    [({}, "empty page", "limit=2&after=5"), ({"more_path": "more"}, "more is false", "limit=2&after=4")],
+)
+def test_a_list_goes_on_after_its_last_record(settings: dict[str, str], end: str, last: str) -> None:
+    served = by_last_record([{"id": number} for number in (1, 2, 3, 4, 5)])
+    pages, fetched, asked = fetch(served, **LAST_RECORD, **settings)
+    assert [json.loads(text)["id"] for page in pages for text in page] == [1, 2, 3, 4, 5]
+    assert (fetched.end, fetched.complete, asked[-1]) == (end, True, last)
+    assert asked[:2] == ["limit=2", "limit=2&after=2"]
+
+
+def test_more_path_ends_a_cursor_that_is_handed_out_for_ever() -> None:
+    def answer(query: dict[str, str]) -> Reply:
+        number = int(query.get("cursor", "1"))
+        return body([number], next_cursor=number + 1, has_more=number < 3)
+
+    pages, fetched, _ = fetch(answer, pagination="cursor", more_path="has_more")
+    assert (came(pages), fetched.end, fetched.complete) == ([1, 2, 3], "has_more is false", True)
+
+
+@pytest.mark.parametrize(
+    ("page", "settings", "message"),
+    [
+        (b'{"data": [{"x": 1}], "more": true}', {}, "the last record has nothing at cursor_path 'id'"),
+        (b'{"data": [7], "more": true}', {}, "the last record has nothing at cursor_path 'id'"),
+        (b'{"data": [], "more": true}', {"more_path": "more"}, "more is true, and the page has no record to go on from"),
+        (b'{"data": [{"id": 1}], "mor": 1}', {"more_path": "more"}, "more_path 'more' is neither true nor false; the body has: mor"),
+        (b'{"data": [{"id": 1}], "more": "no"}', {"more_path": "more"}, "more_path 'more' is neither true nor false"),
+    ],
+)  # fmt: skip
+def test_a_list_that_does_not_say_how_it_goes_on_is_no_whole_window(
+    page: bytes, settings: dict[str, str], message: str
+) -> None:
+    why, fetched = refusal(lambda _query: Reply(page), **LAST_RECORD, **settings)
+    assert message in why
+    assert not fetched.complete
+
+
+@pytest.mark.parametrize("settings", [{"more_path": "more"}, {"cursor_of": "record"}])
+def test_settings_of_cursors_are_refused_of_other_paginations(settings: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="cursor_of and more_path are for pagination = 'cursor'"):
+        Api(url="https://shop.example/orders", pagination="page", **settings)  # type: ignore[arg-type]

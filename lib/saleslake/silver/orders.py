@@ -133,7 +133,8 @@ def typing(source: Source, settings: Settings) -> Typing:
     moment = moments.reader(source.date_formats, source.time_zone)
     longest = settings.run.longest_key
     identifier = texts.identifiers(longest)
-    users, sources = Remembered(identifier), Remembered(texts.trimmed)
+    customer = texts.customers(identifier, source.no_customer)
+    users, sources = Remembered(customer), Remembered(texts.trimmed)
     read_currency = currencies.reader(settings.run.currencies)
     first, last = moments.span(*settings.run.plausible_dates)
     amounts = numbers.Amounts(source.dialect("amount"), _M)
@@ -148,7 +149,7 @@ def typing(source: Source, settings: Settings) -> Typing:
         order_id, user_id, currency, created, updated, order_source, promo, status, amount, items = read.values
         order = Order(read, texts.joined(identifier, read.key, longest) if read.key else identifier(order_id))
         order.order_id = order.key
-        order.user_id = users[user_id] if type(user_id) is str else identifier(user_id)
+        order.user_id = users[user_id] if type(user_id) is str else customer(user_id)
         if type(order.key) is UnfitId or type(order.user_id) is UnfitId:
             order.check_id("order_id", order.key)
             order.check_id("user_id", order.user_id)
@@ -199,6 +200,7 @@ class _Lines:
         self._emptied = without_nulls(source, range(len(FIELDS.of_line)))
         self._identifier, self._skus = identifier, Remembered(identifier)
         self._choose = order_shapes.chooser(source)
+        self._no_sku = source.defaults.get("items.sku")
         self._quantities = numbers.reader(source.dialect("items.quantity"), _Q)
         self._prices, self._totals = (
             numbers.Amounts(source.dialect(f"items.{each}"), _M) for each in ("price", "total")
@@ -226,6 +228,8 @@ class _Lines:
             if emptied is not None:
                 emptied(values)
             sku, quantity, price, total = values
+            if self._no_sku is not None and texts.is_blank(sku):
+                sku = values[0] = self._no_sku
             # Nearly all lines are such as need no more than a look into what was read before: two thirds of the time.
             if type(sku) is str and type(key := skus[sku]) is str and total is None:
                 units, wrong, _ = quantities[type(quantity)][quantity]

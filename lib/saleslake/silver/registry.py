@@ -39,7 +39,7 @@ def check(settings: Settings) -> None:
         numbers = {*fields.numbers, *(f"items.{field}" for field in fields.line_numbers)}
         if "items.quantity" in numbers:
             numbers.add("items.qty")
-        defaulted = plain | ({"items"} if of_lines else set())
+        defaulted = plain | ({"items", "items.sku"} if of_lines else set())
         for setting, known in (("mapping", mapped), ("defaults", defaulted), ("dialects", numbers)):
             for field in getattr(source, setting):
                 if field not in known:

@@ -116,6 +116,7 @@ def typing(source: Source, settings: Settings) -> Typing:
     moment = moments.reader(source.date_formats, source.time_zone)
     longest = settings.run.longest_key
     identifier = texts.identifiers(longest)
+    customer_of = texts.customers(identifier, source.no_customer)
     read_currency = currencies.reader(settings.run.currencies)
     plausible = moments.span(*settings.run.plausible_dates)
     units = numbers.reader(source.dialect("quantity"), _Q)
@@ -132,7 +133,7 @@ def typing(source: Source, settings: Settings) -> Typing:
         key = f"{file}#{ordinal}" if by_line else texts.joined(identifier, read.key, longest) if read.key else given
         sale = Transaction(read, key)
         sale.transaction_key, sale.transaction_id = key, given or key
-        sale.customer_id, sale.product_id = identifier(customer), identifier(product)
+        sale.customer_id, sale.product_id = customer_of(customer), identifier(product)
         sale.order_id = identifier(order)
         sale.status = None if status is None else texts.trimmed(status)
         sale.is_sale = is_sale(sale.status)

@@ -7,7 +7,8 @@ because half a window must not pass for a whole one.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import json
+from typing import Any, ClassVar
 
 import structlog
 from requests.utils import parse_header_links
@@ -131,7 +132,7 @@ class NextLink(_Linked):
 
 
 class Cursor(_Linked):
-    """Sends back the cursor of the page before; ends where there is none.
+    """Sends back the cursor of the page before, or of its last record; ends where there is none.
 
     An empty page that repeats the cursor it was asked with ends it too: such APIs hand out a cursor for ever.
     """
@@ -144,9 +145,17 @@ class Cursor(_Linked):
         self._seen: set[str] = set()
 
     def following(self, seen: Seen) -> str | None:
-        found = at_path(seen.document.envelope, self.api.cursor_path)
-        if found is None or found == "" or found is False:
-            return self.ended("no next cursor")
+        if self.api.more_path and not self._more(seen):
+            return self.ended(f"{self.api.more_path} is false")
+        if self.api.cursor_of == "record":
+            if not seen.document.records:
+                self._check_end(seen)
+                return self.ended("empty page")
+            found = self._of_last_record(seen)
+        else:
+            found = at_path(seen.document.envelope, self.api.cursor_path)
+            if found is None or found == "" or found is False:
+                return self.ended("no next cursor")
         if isinstance(found, bool) or not isinstance(found, str | int):
             raise self.error(seen, f"cursor_path {self.api.cursor_path!r} holds {type(found).__name__}, not a cursor")
         cursor = str(found)
@@ -160,6 +169,26 @@ class Cursor(_Linked):
             return canonical(with_params(self.first, {self.api.cursor_param: cursor}))
         except ValueError:  # a lone surrogate
             raise SourceError(f"{self.label}: cursor {cursor[:100]!r} cannot be sent in a URL") from None
+
+    def _more(self, seen: Seen) -> bool:
+        found = at_path(seen.document.envelope, self.api.more_path)
+        if not isinstance(found, bool):
+            there = ", ".join(seen.document.envelope) or "nothing"
+            raise self.error(seen, f"more_path {self.api.more_path!r} is neither true nor false; the body has: {there}")
+        return found
+
+    def _check_end(self, seen: Seen) -> None:
+        if self.api.more_path:
+            raise self.error(seen, f"{self.api.more_path} is true, and the page has no record to go on from")
+
+    def _of_last_record(self, seen: Seen) -> Any:
+        try:
+            found = at_path(json.loads(seen.document.records[-1]), self.api.cursor_path)
+        except (ValueError, RecursionError):
+            found = None
+        if found is None or found == "":
+            raise self.error(seen, f"the last record has nothing at cursor_path {self.api.cursor_path!r}")
+        return found
 
 
 class Numbered(Pagination):

@@ -118,6 +118,17 @@ def identifiers(longest: int) -> Callable[[Any], str | None]:
     return read
 
 
+def customers(identifier: Callable[[Any], str | None], no_customer: Iterable[str]) -> Callable[[Any], str | None]:
+    """Reads ids of customers; None also for those that name nobody."""
+    nobody = frozenset(map(identifier, no_customer))
+
+    def read(value: Any) -> str | None:
+        found = identifier(value)
+        return None if found in nobody else found
+
+    return read if nobody else identifier
+
+
 def joined(identifier: Callable[[Any], str | None], values: Iterable[Any], longest: int) -> str | None:
     """The key that several ids are together, as `store|receipt`; None where one is missing.
 
