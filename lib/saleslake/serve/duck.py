@@ -32,8 +32,8 @@ def require_tables(lake: Lake, *layers: str) -> None:
         raise SaleslakeError(f"no {missing}tables at {lake.folder('tables')}: run `saleslake run` first")
 
 
-_LATER_COLUMNS = {"silver.quarantine": {"discarded_by": "varchar[]"}}
-"""Columns that a table made by a former version lacks until a run adds them; the views ask for them."""
+_LATER_COLUMNS = {"silver.quarantine": {"discarded_by": "null::varchar[]"}, "gold.fact_sales": {"is_refund": "false"}}
+"""Columns that a table made by a former version lacks until a run adds them, and what they would hold; the views ask for them."""
 
 
 @contextmanager
@@ -52,8 +52,8 @@ def connect(lake: Lake, versions: Mapping[str, int] | None = None) -> Iterator[d
             source = f"_{layer}_{table}"
             rows = lake.rows_at(path, (versions or {}).get(name))
             connection.register(source, rows)
-            lacking = {c: t for c, t in _LATER_COLUMNS.get(name, {}).items() if c not in rows.schema.names}
-            added = "".join(f", null::{type_} as {column}" for column, type_ in lacking.items())
+            lacking = {c: v for c, v in _LATER_COLUMNS.get(name, {}).items() if c not in rows.schema.names}
+            added = "".join(f", {value} as {column}" for column, value in lacking.items())
             connection.execute(f'create view {layer}."{table}" as select *{added} from {source}')
         for view in view_statements(*VIEWS):
             if all(name in there for name in _used(view)):
