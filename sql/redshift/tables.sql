@@ -252,6 +252,6 @@ comment on column gold.sales_by_minute.channel is 'sales channel';
 comment on column gold.sales_by_minute.currency is 'ISO 4217';
 comment on column gold.sales_by_minute.events is 'events of this minute that came in time, duplicates included';
 comment on column gold.sales_by_minute.units is 'sum of their quantities, returns included';
-comment on column gold.sales_by_minute.net is 'sum of what they say they sold for, in currency';
+comment on column gold.sales_by_minute.net is 'sum of what they say they sold for, without refunds, in currency';
 comment on column gold.sales_by_minute.late_events is 'events that came too late for their own minute, while the stream stood at this one; in no sum here';
 comment on column gold.sales_by_minute.date is 'date of minute, UTC';
