@@ -101,6 +101,7 @@ def test_gold_follows_a_refund_that_comes_moves_and_goes(
         summary = Batch(lake).run(Window())
         assert (summary.failures, summary.troubles) == ([], {}), step
         assert _days(lake) == days, step
+        assert pinned_inputs(lake).has_refunds == bool(refunds), "else every refresh of some days looks for them"
         buyers = sorted({f"u{n}" for n, day in ((1, SOLD), (2, BACK)) if day in {each[0] for each in days}})
         frequency = "select user_id, orders, first_purchase_at = last_purchase_at from gold.customer_purchase_frequency order by 1"
         assert rows(lake, frequency) == [(user, 1, True) for user in buyers], step

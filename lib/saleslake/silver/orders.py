@@ -71,6 +71,8 @@ TABLE = Table(
         "date_of_creation": "date = CAST(created_at AS DATE)",
     },
     properties=CDF,
+    # By them gold knows whether there are refunds, and finds those of a day.
+    statistics=("first_refund_date", "last_refund_date"),
 )
 FIELDS = Fields(
     texts=("order_id", "user_id", "currency", "created_at", "updated_at", "order_source", "promo", "status"),
