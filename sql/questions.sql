@@ -1,4 +1,4 @@
--- Questions that analysts ask, in the SQL that DuckDB (`saleslake sql`), PostgreSQL and Redshift share. Money is line_amount, returns taken off, in each currency by itself.
+-- Questions that analysts ask, in the SQL that DuckDB (`saleslake sql`), PostgreSQL and Redshift share. Money is line_amount, returns taken off, in each currency by itself; a refund is no purchase.
 -- Each is headed by its name; README, "Serving", says how to ask one.
 
 -- top_users: who bought most, the first five of each currency?
@@ -29,7 +29,7 @@ from (
     select currency, country, sales, buyers, row_number() over (partition by currency order by sales desc, country) as place
     from (
         select f.currency, coalesce(u.country, '(unknown)') as country, round(sum(coalesce(f.line_amount, 0)), 2) as sales,
-               count(distinct case when f.user_id <> '(unknown)' then f.user_id end) as buyers
+               count(distinct case when not f.is_refund and f.user_id <> '(unknown)' then f.user_id end) as buyers
         from gold.fact_sales f join gold.dim_user u on u.user_id = f.user_id
         group by f.currency, coalesce(u.country, '(unknown)')
     ) of_countries
@@ -39,14 +39,15 @@ order by currency, sales desc, country;
 
 -- channels: through which channels?
 select f.currency, f.channel, round(sum(coalesce(f.line_amount, 0)), 2) as sales,
-       count(distinct f.source_system || ' ' || f.purchase_id) as orders
+       count(distinct case when not f.is_refund then f.source_system || ' ' || f.purchase_id end) as orders
 from gold.fact_sales f
 group by f.currency, f.channel
 order by f.currency, sales desc, f.channel;
 
 -- sources: which sources do orders come from, and are promotions among them?
-select f.currency, o.source, round(sum(coalesce(f.line_amount, 0)), 2) as sales, count(distinct o.order_id) as orders,
-       count(distinct case when o.promo is not null then o.order_id end) as with_promo
+select f.currency, o.source, round(sum(coalesce(f.line_amount, 0)), 2) as sales,
+       count(distinct case when not f.is_refund then o.order_id end) as orders,
+       count(distinct case when not f.is_refund and o.promo is not null then o.order_id end) as with_promo
 from gold.fact_sales f join gold.dim_order o on o.order_id = f.order_id and f.source_system = 'orders'
 group by f.currency, o.source
 order by f.currency, sales desc, o.source;

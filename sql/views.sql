@@ -1,16 +1,18 @@
 -- Views of gold, in the SQL that DuckDB (`saleslake sql`), PostgreSQL and Redshift share. One statement each, ended by a semicolon.
 
--- Lines of orders: one row an order and line number.
+-- Lines of orders: one row an order and line number; those of refunds (is_refund) on the day on which they were paid back.
 create view gold.order_items as
-select order_id, line_number, user_id, sku, quantity as qty, unit_price as price, line_amount as amount, currency, created_at, date
+select order_id, line_number, user_id, sku, quantity as qty, unit_price as price, line_amount as amount, currency, created_at, date, is_refund
 from gold.fact_sales
 where source_system = 'orders';
 
--- Orders per product: one row an order and sku, repeated lines of a sku added up.
+-- Orders per product: one row an order and sku, repeated lines of a sku added up, refunds taken off; dated by the order.
 create view gold.fact_order as
 select order_id, sku, min(user_id) as user_id, sum(quantity) as qty, sum(line_amount) as amount,
        cast(sum(line_amount) / nullif(sum(quantity), 0) as decimal(18, 4)) as price,
-       min(currency) as currency, min(created_at) as created_at, min(date) as date
+       min(currency) as currency,
+       coalesce(min(case when not is_refund then created_at end), min(created_at)) as created_at,
+       coalesce(min(case when not is_refund then date end), min(date)) as date
 from gold.fact_sales
 where source_system = 'orders'
 group by order_id, sku;
@@ -23,14 +25,16 @@ select r.sku, min(p.name) as name, min(p.category) as category, r.currency,
 from gold.product_revenue r left join gold.dim_product p on p.sku = r.sku
 group by r.sku, r.currency;
 
--- Channels over all days: one row a channel and currency. Customers are counted anew: the days' counts overlap.
+-- Channels over all days: one row a channel and currency. Customers are counted anew: the days' counts overlap. A refund is no purchase.
 create view gold.channel_performance_total as
 select channel, currency,
-       count(distinct source_system || ' ' || purchase_id) as orders,
-       count(distinct case when user_id <> '(unknown)' then user_id end) as customers,
+       count(distinct case when not is_refund then source_system || ' ' || purchase_id end) as orders,
+       count(distinct case when not is_refund and user_id <> '(unknown)' then user_id end) as customers,
        sum(quantity) as units,
        sum(coalesce(line_amount, 0)) as net,
-       cast(sum(coalesce(line_amount, 0)) / count(distinct source_system || ' ' || purchase_id) as decimal(18, 4)) as average_order_value
+       sum(case when is_refund then coalesce(line_amount, 0) else 0 end) as refunded,
+       cast(sum(case when is_refund then 0 else coalesce(line_amount, 0) end)
+            / nullif(count(distinct case when not is_refund then source_system || ' ' || purchase_id end), 0) as decimal(18, 4)) as average_order_value
 from gold.fact_sales
 group by channel, currency;
 

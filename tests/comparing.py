@@ -60,7 +60,8 @@ def _text(value: Any) -> str:
         return "{" + ", ".join(f"{k}: {_text(value[k])}" for k in sorted(value)) + "}"
     if hasattr(value, "astimezone"):
         return f"{value.replace(tzinfo=None).isoformat()}Z"
-    if hasattr(value, "normalize"):  # 1.5 and 1.5000 are one number
+    if hasattr(value, "normalize"):  # 1.5 and 1.5000 are one number, and so are 0 and -0
+        value = value if value else abs(value)
         return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
     return str(value)
 

@@ -33,7 +33,7 @@ def frame(spark: SparkSession, table: Table, rows: Iterable[dict[str, Any]]) -> 
 
 
 def order(order_id: str, *lines: tuple[Any, ...], **fields: Any) -> dict[str, Any]:
-    """An order of (line_number, sku, quantity, unit_price) or (…, amount), which by default is quantity × unit_price."""
+    """An order of (line_number, sku, quantity, unit_price), (…, amount), which by default is quantity × unit_price, or (…, refunded_at)."""
     return {
         "order_id": order_id,
         "user_id": "u1",
@@ -43,9 +43,14 @@ def order(order_id: str, *lines: tuple[Any, ...], **fields: Any) -> dict[str, An
         "channel": "web",
         "date": DAY,
         "is_sale": True,
-        "items": [line if len(line) == 5 else (*line, _times(line[2], line[3])) for line in lines],
+        "items": [_whole(line) for line in lines],
         "record_id": f"r-{order_id}",
     } | fields
+
+
+def _whole(line: tuple[Any, ...]) -> tuple[Any, ...]:
+    amount = () if len(line) > 4 else (_times(line[2], line[3]),)
+    return (*line, *amount, *(() if len(line) == 6 else (None,)))
 
 
 def sale(transaction_id: str, **fields: Any) -> dict[str, Any]:

@@ -113,6 +113,21 @@ def _number_token(draw: st.DrawFn) -> str:
 
 MARKS = ["true", "1", '"abc"', '"/orders/7/lines?page=2"', '{"page":2}', "[0]"]
 """What says that lines are on another page."""
+NO_REFUNDS = [
+    "null",
+    "[]",
+    "{}",
+    '" "',
+    '"x"',
+    "7",
+    "[7]",
+    "[null]",
+    "[{}]",
+    '{"next":null}',
+    '{"has_more":true}',
+    "false",
+]
+"""In place of refunds, or of the lines of one."""
 ORDER_DEFECTS = (
     "no_key",
     "blank_key",
@@ -175,6 +190,8 @@ def order(draw: st.DrawFn, key: str) -> Version:
         fields["metadata"] = f'{{"source":{_quoted(draw(st.sampled_from(CHANNELS)))},"promo":{promo}}}'
     if draw(st.integers(1, 3)) == 3:
         fields["status"] = draw(st.sampled_from([*map(_quoted, STATUSES), "null", "7"]))
+    if draw(st.integers(1, 3)) == 3:
+        fields["refunds"] = _pick(draw, [_refunds(draw)], NO_REFUNDS, one_in=8)
     fields["extra"] = draw(st.sampled_from(["1", '{"a":[1,2]}']))
     defect = _pick(draw, [""], list(ORDER_DEFECTS), one_in=4)
     return Version(text=_spoilt_order(fields, lines, defect, draw))
@@ -191,6 +208,28 @@ def _line(draw: st.DrawFn) -> Fields:
     if draw(st.integers(1, 6)) == 6:
         line["line_total"] = draw(
             st.sampled_from(["25.00", '"-25"', "0", "null", '" "', '"€ 5"', "1e15", '"x"', "0.00005"])
+        )
+    return line
+
+
+def _refunds(draw: st.DrawFn) -> str:
+    """Refunds of a shop; those of each version are others, so that they come, move and go."""
+    refunds = []
+    for _ in range(draw(st.integers(0, 2))):
+        refund = {"created_at": _quoted(_pick(draw, DATES[:8], [*DATES[8:], *BAD_DATES], one_in=10))}
+        lines = [_json(_refund_line(draw), spaced=False) for _ in range(draw(st.integers(1, 2)))]
+        refund["lines"] = _pick(draw, ["[" + ",".join(lines) + "]"], NO_REFUNDS, one_in=8)
+        refunds.append(_json(refund, spaced=False))
+    return "[" + ",".join(refunds) + "]"
+
+
+def _refund_line(draw: st.DrawFn) -> Fields:
+    line = {"sku": _quoted(_pick(draw, SKUS, NO_IDS, one_in=20)), "quantity": _number_token(draw)}
+    for name in draw(st.sampled_from([("subtotal",), ("subtotal",), ("price",), ("subtotal", "price"), ()])):
+        line[name] = _number_token(draw)
+    if draw(st.integers(1, 20)) == 20:
+        line[draw(st.sampled_from(["quantity", "subtotal", "price"]))] = draw(
+            st.sampled_from([*OVERFLOWING, *map(_quoted, NO_NUMBERS), "null", '" "', *MONEY_OBJECTS])
         )
     return line
 

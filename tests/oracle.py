@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 UNKNOWN = "(unknown)"
+REFUNDS = {"refunds": "refunds", "refunds.items": "lines", "refunds.quantity": "quantity", "refunds.amount": "subtotal"}
 Row = dict[str, Any]
 
 
@@ -55,6 +56,8 @@ class Feed:
     """Whether `status` is mapped, to that name."""
     has_totals: bool = False
     """Orders: whether `items.total` is mapped, to `line_total`."""
+    has_refunds: bool = False
+    """Orders: whether `refunds` are mapped, to names like a shop's."""
     has_orders: bool = False
     """Transactions: whether `order_id` is mapped, to `order_ref`."""
 
@@ -63,6 +66,7 @@ class Feed:
         """The same as a configuration says it; nothing where nothing is mapped."""
         mapped = {"status": "status"} if self.has_status else {}
         mapped |= {"items.total": "line_total"} if self.has_totals else {}
+        mapped |= REFUNDS if self.has_refunds else {}
         mapped |= {"order_id": "order_ref"} if self.has_orders else {}
         pairs = ", ".join(f'"{ours}" = "{theirs}"' for ours, theirs in mapped.items())
         return [f"mapping = {{ {pairs} }}"] if mapped else []
@@ -633,6 +637,8 @@ def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks
     for holder in (values, refunds if isinstance(refunds, dict) else {}):
         if any(holder.get(mark) not in _NO_MORE for mark in ("has_more", "next", "nextCursor")):
             breaks("lines_incomplete")
+    refunded = _refunds(refunds, values, created, currency, feed, setup, breaks) if feed.has_refunds else []
+    days = [line["refunded_at"].date() for line in refunded]
     total = sum((line["amount"] or 0 for line in lines), Decimal(0))
     if amount in (MISSING, UNREADABLE) and _has_column(values, feed, "amount"):
         breaks("amount_missing", "warn")
@@ -654,7 +660,9 @@ def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks
         "promo": as_written(metadata.get("promo")),
         "status": status,
         "is_sale": is_sale,
-        "items": lines,
+        "items": lines + refunded,
+        "first_refund_date": min(days, default=None),
+        "last_refund_date": max(days, default=None),
         "date": created.date() if created else None,
     }
     return (order_id,) if order_id else None, updated or created, row
@@ -685,7 +693,14 @@ def _lines(items: Any, currency: str | None, feed: Feed, setup: Setup, breaks: B
             continue
         given = None if isinstance(price.value, Problem) else price.value
         kept.append(
-            {"line_number": number, "sku": sku, "quantity": quantity.value, "unit_price": given, "amount": amount}
+            {
+                "line_number": number,
+                "sku": sku,
+                "quantity": quantity.value,
+                "unit_price": given,
+                "amount": amount,
+                "refunded_at": None,
+            }
         )
     if isinstance(items, dict) and items:
         breaks("lines_incomplete")
@@ -693,6 +708,67 @@ def _lines(items: Any, currency: str | None, feed: Feed, setup: Setup, breaks: B
     if not wanted or (left_out and not kept and setup.rules.get("orders", {}).get("line_invalid") == "warn"):
         breaks("items_empty")
     return kept
+
+
+def _refunds(
+    found: Any, order: Row, created: datetime | None, currency: str | None, feed: Feed, setup: Setup, breaks: Breaks
+) -> list[Row]:
+    """The lines of its refunds that can be held, numbered after the order's own."""
+    kept: list[Row] = []
+    number = len(order["items"]) if isinstance(order.get("items"), list) else 0
+    for refund in _array(found, breaks):
+        if not isinstance(refund, dict):
+            breaks("refund_invalid")
+            continue
+        at = moment(refund.get("created_at"), feed.time_zone)
+        _plausible(setup, breaks, at)
+        if at is None:
+            breaks("refund_invalid")
+        elif created is not None and at.date() < created.date():
+            breaks("refund_before_order", "warn")
+        lines = refund.get("lines")
+        for holder in (refund, lines if isinstance(lines, dict) else {}):
+            if any(holder.get(mark) not in _NO_MORE for mark in ("has_more", "next", "nextCursor")):
+                breaks("lines_incomplete")
+        if lines is None or lines in ([], {}) or (isinstance(lines, str) and not bare(lines)):
+            breaks("refund_without_lines", "warn")
+        for line in _array(lines, breaks):
+            number += 1
+            held = _refund_line(line, currency, feed, setup, breaks)
+            if held is not None and at is not None:
+                kept.append({"line_number": number, **held, "refunded_at": at})
+    return kept
+
+
+def _array(found: Any, breaks: Breaks) -> list[Any]:
+    if isinstance(found, list):
+        return found
+    if found is not None and found != {} and not (isinstance(found, str) and not bare(found)):
+        breaks("refund_invalid")
+    return []
+
+
+def _refund_line(line: Any, currency: str | None, feed: Feed, setup: Setup, breaks: Breaks) -> Row | None:
+    if not isinstance(line, dict):
+        breaks("refund_invalid")
+        return None
+    sku = _id(line.get("sku"), setup, breaks)
+    quantity = _number(line.get("quantity"), 3, feed, breaks)
+    price, amount = (_money(line.get(name), currency, feed, breaks) for name in ("price", "subtotal"))
+    paid = None if isinstance(amount.value, Problem) else amount.value
+    if amount.value is MISSING and quantity.exact is not None and price.exact is not None:
+        with localcontext(Context(prec=60)):
+            paid = money(quantity.exact * price.exact)
+        if paid is None:
+            breaks("number_overflow")
+    if sku is None or quantity.value in (MISSING, UNREADABLE) or amount.value is UNREADABLE:
+        breaks("refund_invalid")
+    if amount.value is MISSING and price.value in (MISSING, UNREADABLE):
+        breaks("refund_invalid")
+    if sku is None or isinstance(quantity.value, Problem) or paid is None:
+        return None
+    each = None if isinstance(price.value, Problem) else abs(price.value)
+    return {"sku": sku, "quantity": 0 - abs(quantity.value), "unit_price": each, "amount": 0 - abs(paid)}
 
 
 def _transaction(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks) -> Reading:
@@ -929,9 +1005,10 @@ def _order_lines(orders: list[Row], catalogue: dict[str, Row], setup: Setup) -> 
                     "channel": order["channel"],
                     "currency": order["currency"],
                     "is_return": item["quantity"] <= 0 or (price or 0) < 0 or amount < 0,
+                    "is_refund": item["refunded_at"] is not None,
                     "flags": flags,
-                    "created_at": order["created_at"],
-                    "date": order["date"],
+                    "created_at": item["refunded_at"] or order["created_at"],
+                    "date": item["refunded_at"].date() if item["refunded_at"] else order["date"],
                     "record_id": order["record_id"],
                 }
             )
@@ -967,6 +1044,7 @@ def _sales(transactions: list[Row], catalogue: dict[str, Row]) -> list[Row]:
                 "channel": t["channel"],
                 "currency": t["currency"],
                 "is_return": quantity <= 0 or (amount or 0) < 0 or (price or 0) < 0,
+                "is_refund": False,
                 "flags": flags,
                 "created_at": t["sale_date"],
                 "date": t["date"],
@@ -1013,19 +1091,23 @@ def _channels(fact: list[Row]) -> list[Row]:
             "date": day,
             "channel": channel,
             "currency": currency,
-            "orders": _orders_in(lines),
-            "customers": len({x["user_id"] for x in lines} - {UNKNOWN}),
+            "orders": _orders_in(bought),
+            "customers": len({x["user_id"] for x in bought} - {UNKNOWN}),
             "units": _sum(x["quantity"] for x in lines),
             "net": _sum(x["line_amount"] for x in lines),
-            "average_order_value": quotient(_sum(x["line_amount"] for x in lines), _orders_in(lines)),
+            "refunded": _sum(x["line_amount"] for x in lines if x["is_refund"]),
+            "average_order_value": quotient(_sum(x["line_amount"] for x in bought), _orders_in(bought))
+            if bought
+            else None,
         }
         for (day, channel, currency), lines in _grouped(fact, "date", "channel", "currency").items()
+        for bought in [[line for line in lines if not line["is_refund"]]]
     ]
 
 
 def _frequency(fact: list[Row]) -> list[Row]:
     rows, micro = [], timedelta(microseconds=1)
-    for (user,), lines in _grouped(fact, "user_id").items():
+    for (user,), lines in _grouped([line for line in fact if not line["is_refund"]], "user_id").items():
         if user == UNKNOWN:
             continue
         orders, first, last = (

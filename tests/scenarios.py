@@ -40,7 +40,7 @@ CSV_NAMES = {
     "stock": ["product_id", "on_hand", "counted_at"],
 }
 FEEDS = {
-    "orders_a": Feed("orders", "jsonl", has_status=True, has_totals=True),
+    "orders_a": Feed("orders", "jsonl", has_status=True, has_totals=True, has_refunds=True),
     "orders_b": Feed("orders", "jsonl", currency="EUR", time_zone="Europe/Berlin"),
     "tx": Feed("transactions", "csv", currency="EUR", has_status=True, has_orders=True),
     "tx_lines": Feed("transactions", "csv", key="line", currency="USD"),
@@ -55,6 +55,7 @@ RULES = {
     "lenient": {
         "orders": {
             "line_invalid": "warn",
+            "refund_invalid": "warn",
             "items_empty": "warn",
             "user_missing": "error",
             "currency_unreadable": "discard",

@@ -83,7 +83,8 @@ def test_a_run_names_what_is_read_in_doubt(tmp_path: Path, make_lake: Make) -> N
     assert told == {
         "shop": [
             "status: unmapped; say by it which orders are no sales: map status, and list such values in no_sales",
-            "refunds: unmapped; refunds do not lower revenue",
+            "refunds: unmapped; refunds do not lower revenue; map refunds and what stands in them: they are lines of the day on "
+            "which they were paid back",
         ]
     }
     assert rows(

@@ -33,6 +33,8 @@ VERSIONS = {"transactions": "updated_at", "users": "created_at"}
 LENIENT = {
     "orders": {
         "line_invalid": "warn",
+        "refund_invalid": "warn",
+        "refund_without_lines": "error",
         "items_empty": "warn",
         "price_unreadable": "warn",
         "user_missing": "error",
@@ -150,7 +152,9 @@ def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
     version = VERSIONS.get(entity, "") if rules == "lenient" else ""
     severities = LENIENT.get(entity, {}) if rules == "lenient" else {}
     lines = [f'[sources.src]\nentity = "{entity}"\nformat = "{FORMATS[entity]}"\npath = "in"\ntime_zone = "{zone}"']
+    feed = oracle.Feed(entity, FORMATS[entity], version=version, time_zone=zone, has_refunds=entity == "orders")
     lines += [f'version = "{version}"'] if version else []
+    lines += feed.mapping
     own = OWN.get(entity, ()) if rules == "lenient" else ()
     lines += [f"[rules.{entity}]", *[f'{name} = "{kind}"' for name, kind in severities.items()], "[channels]"]
     lines += [f'{spelling} = "{name}"' for spelling, name in CHANNELS.items()]
@@ -158,7 +162,6 @@ def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
         lines += [f"[[rules.{entity}.custom]]", f'name = "{rule.name}"', f'severity = "{rule.severity}"']
         lines += [f'condition = "{rule.condition}"']
     lake = make_lake("\n".join(lines))
-    feed = oracle.Feed(entity, FORMATS[entity], version=version, time_zone=zone)
     setup = oracle.Setup({"src": feed}, {entity: severities}, CHANNELS, own={entity: own})
     records = landed(entity, "src", generated(entity, SEED + len(rules)))
 

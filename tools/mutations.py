@@ -96,6 +96,27 @@ MUTATIONS = (
         "tests/gold/test_fact_sales.py",
     ),
     Mutation(
+        "the days of refunds are forgotten",
+        f"{LIB}/gold/line_dates.py",
+        "    if refunded.num_rows:\n",
+        "    if not refunded.num_rows:\n",
+        "tests/gold/test_line_dates.py -m quick",
+    ),
+    Mutation(
+        "a refund is a purchase",
+        f"{LIB}/gold/customer_purchase_frequency.py",
+        '(F.col("user_id") != UNKNOWN) & ~F.col("is_refund")',
+        '(F.col("user_id") != UNKNOWN)',
+        "tests/gold/test_metrics.py",
+    ),
+    Mutation(
+        "a refund adds to revenue",
+        f"{LIB}/silver/refunds.py",
+        "None if each is None else abs(each), -abs(back)",
+        "None if each is None else abs(each), back",
+        "tests/silver/test_refunds.py",
+    ),
+    Mutation(
         "sales of the day of the count are taken from the stock",
         f"{LIB}/gold/inventory_valuation.py",
         'F.col("date") > F.to_date("counted_at")',

@@ -54,11 +54,12 @@ def _orphans(table: str, column: str, dimension: str, key: str) -> Check:
 CHECKS: tuple[Check, ...] = (
     Check(
         "fact_equals_orders",
-        "per date and currency: lines, units and revenue of orders in the fact equal those of the sales in silver.orders",
+        "per date and currency: lines, units and revenue of orders in the fact equal those of the sales in silver.orders, "
+        "refunds on their own date",
         """
         with silver as (
-            select date, currency, count(*) as lines, sum(item.quantity) as units,
-                   sum(item.amount) as revenue
+            select coalesce(cast(item.refunded_at as date), date) as date, currency, count(*) as lines,
+                   sum(item.quantity) as units, sum(item.amount) as revenue
             from (select date, currency, unnest(items) as item from silver.orders where is_sale) group by all),
         fact as (
             select date, currency, count(*) as lines, sum(quantity) as units,

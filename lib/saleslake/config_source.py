@@ -142,11 +142,12 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     @classmethod
     def _of_lines(cls, value: Any) -> Any:
         # `[sources.x.dialects.items.price]` is a table in `items`, as with mappings.
-        of_lines = value.get("items") if isinstance(value, Mapping) else None
-        if not isinstance(of_lines, Mapping) or not all(isinstance(each, Mapping) for each in of_lines.values()):
-            return value
-        others = {name: each for name, each in value.items() if name != "items"}
-        return others | {f"items.{name}": each for name, each in of_lines.items()}
+        for holder in ("items", "refunds"):
+            within = value.get(holder) if isinstance(value, Mapping) else None
+            if isinstance(within, Mapping) and all(isinstance(each, Mapping) for each in within.values()):
+                others = {name: each for name, each in value.items() if name != holder}
+                value = others | {f"{holder}.{name}": each for name, each in within.items()}
+        return value
 
     @field_validator("lines_where", mode="before")
     @classmethod

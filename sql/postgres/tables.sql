@@ -101,6 +101,7 @@ create table if not exists gold.fact_sales (
     channel text not null,
     currency text not null,
     is_return boolean not null,
+    is_refund boolean not null,
     flags text[] not null,
     created_at timestamptz not null,
     date date not null,
@@ -121,8 +122,9 @@ comment on column gold.fact_sales.line_amount is 'revenue of the line, in curren
 comment on column gold.fact_sales.channel is 'sales channel';
 comment on column gold.fact_sales.currency is 'ISO 4217';
 comment on column gold.fact_sales.is_return is 'quantity <= 0, or a price or total < 0: out of gross, in net';
+comment on column gold.fact_sales.is_refund is 'a return that a refund of the order tells, dated by the refund: no purchase';
 comment on column gold.fact_sales.flags is 'price_missing, catalogue_price, base_price, unpriced; sorted';
-comment on column gold.fact_sales.created_at is 'when it was sold, UTC';
+comment on column gold.fact_sales.created_at is 'when it was sold, or paid back where it is a refund, UTC';
 comment on column gold.fact_sales.date is 'date of created_at, UTC; dim_date';
 comment on column gold.fact_sales.record_id is 'bronze record it comes from';
 create index if not exists fact_sales_user_id on gold.fact_sales (user_id);
@@ -158,6 +160,7 @@ create table if not exists gold.channel_performance (
     customers bigint not null,
     units numeric(38, 3) not null,
     net numeric(38, 4) not null,
+    refunded numeric(38, 4) not null,
     average_order_value numeric(18, 4),
     date date not null,
     primary key (date, channel, currency)
@@ -165,11 +168,12 @@ create table if not exists gold.channel_performance (
 comment on table gold.channel_performance is 'one row a date, channel and currency';
 comment on column gold.channel_performance.channel is 'sales channel';
 comment on column gold.channel_performance.currency is 'ISO 4217';
-comment on column gold.channel_performance.orders is 'distinct purchases';
-comment on column gold.channel_performance.customers is 'distinct customers, the unknown one left out';
+comment on column gold.channel_performance.orders is 'distinct purchases; a refund is none';
+comment on column gold.channel_performance.customers is 'distinct customers who bought, the unknown one left out';
 comment on column gold.channel_performance.units is 'sum of quantity, returns included';
 comment on column gold.channel_performance.net is 'sum of line_amount, returns included, in currency';
-comment on column gold.channel_performance.average_order_value is 'net / orders, half-up, in currency';
+comment on column gold.channel_performance.refunded is 'the refunds in net, in currency: below zero';
+comment on column gold.channel_performance.average_order_value is '(net - refunded) / orders, half-up, in currency; NULL: no orders';
 comment on column gold.channel_performance.date is 'dim_date';
 
 create table if not exists gold.customer_purchase_frequency (
@@ -184,7 +188,7 @@ create table if not exists gold.customer_purchase_frequency (
 );
 comment on table gold.customer_purchase_frequency is 'one row a customer with at least one sale, over all currencies';
 comment on column gold.customer_purchase_frequency.user_id is 'dim_user; sales without a customer are left out';
-comment on column gold.customer_purchase_frequency.orders is 'distinct purchases';
+comment on column gold.customer_purchase_frequency.orders is 'distinct purchases; a refund is none';
 comment on column gold.customer_purchase_frequency.first_purchase_at is 'earliest sale, UTC';
 comment on column gold.customer_purchase_frequency.last_purchase_at is 'latest sale, UTC';
 comment on column gold.customer_purchase_frequency.mean_days_between is '(last - first) / (orders - 1), in days; NULL for one order';
@@ -233,7 +237,7 @@ comment on column gold.sales_by_minute.channel is 'sales channel';
 comment on column gold.sales_by_minute.currency is 'ISO 4217';
 comment on column gold.sales_by_minute.events is 'events of this minute that came in time, duplicates included';
 comment on column gold.sales_by_minute.units is 'sum of their quantities, returns included';
-comment on column gold.sales_by_minute.net is 'sum of what they say they sold for, in currency';
+comment on column gold.sales_by_minute.net is 'sum of what they say they sold for, without refunds, in currency';
 comment on column gold.sales_by_minute.late_events is 'events that came too late for their own minute, while the stream stood at this one; in no sum here';
 comment on column gold.sales_by_minute.date is 'date of minute, UTC';
 create index if not exists sales_by_minute_date on gold.sales_by_minute (date);

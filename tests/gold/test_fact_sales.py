@@ -45,6 +45,7 @@ def line(order_id: str, number: int, unit_price: Any, line_amount: Any, *flags: 
         "channel": "web",
         "currency": "EUR",
         "is_return": False,
+        "is_refund": False,
         "flags": flags,
         "created_at": AT,
         "date": DAY,
@@ -64,7 +65,7 @@ def test_orders_give_a_row_a_line_and_transactions_a_row_each(spark: SparkSessio
         built,
         TABLE,
         [
-            ("orders", "o1", 1, "", "o1", "u1", "A", "2.000", 5, 10, "web", "EUR", False, [], AT, DAY, "r-o1"),
+            ("orders", "o1", 1, "", "o1", "u1", "A", "2.000", 5, 10, "web", "EUR", False, False, [], AT, DAY, "r-o1"),
             (
                 "orders",
                 "o1",
@@ -79,12 +80,32 @@ def test_orders_give_a_row_a_line_and_transactions_a_row_each(spark: SparkSessio
                 "web",
                 "EUR",
                 False,
+                False,
                 [],
                 AT,
                 DAY,
                 "r-o1",
             ),
-            ("transactions", "t1", 1, "", "t1", "c1", "A", 2, "4.5", 9, "store", "EUR", False, [], AT, DAY, "r-t1"),
+            (
+                "transactions",
+                "t1",
+                1,
+                "",
+                "t1",
+                "c1",
+                "A",
+                2,
+                "4.5",
+                9,
+                "store",
+                "EUR",
+                False,
+                False,
+                [],
+                AT,
+                DAY,
+                "r-t1",
+            ),
         ],
     )
 
@@ -99,12 +120,12 @@ def test_the_lines_of_orders_keep_their_numbers_and_an_order_without_lines_has_n
         order_lines(frame(spark, orders.TABLE, some)),
         "source_system string, order_id string, purchase_id string, line_file string, user_id string, channel string, currency string, "
         "created_at timestamp, date date, record_id string, line_number int, sku string, quantity decimal(18,3), "
-        "given_price decimal(18,4), given_amount decimal(18,4)",
+        "given_price decimal(18,4), given_amount decimal(18,4), is_refund boolean",
         [
-            ("orders", "o1", "o1", "", "u1", "web", "USD", AT, DAY, "r-o1", 1, "A", 2, 5, 10),
-            ("orders", "o1", "o1", "", "u1", "web", "USD", AT, DAY, "r-o1", 3, "B", "-0.125", None, None),
-            ("orders", "o2", "o2", "", "(unknown)", "unknown", "EUR", AT, DAY, "r-o2", 1, "A", 2, 5, 10),
-            ("orders", "o2", "o2", "", "(unknown)", "unknown", "EUR", AT, DAY, "r-o2", 2, "A", 2, 5, 10),
+            ("orders", "o1", "o1", "", "u1", "web", "USD", AT, DAY, "r-o1", 1, "A", 2, 5, 10, False),
+            ("orders", "o1", "o1", "", "u1", "web", "USD", AT, DAY, "r-o1", 3, "B", "-0.125", None, None, False),
+            ("orders", "o2", "o2", "", "(unknown)", "unknown", "EUR", AT, DAY, "r-o2", 1, "A", 2, 5, 10, False),
+            ("orders", "o2", "o2", "", "(unknown)", "unknown", "EUR", AT, DAY, "r-o2", 2, "A", 2, 5, 10, False),
         ],
     )
 
@@ -238,6 +259,22 @@ def test_a_line_counts_what_silver_says_it_was_sold_for_and_its_price_is_told_wh
                 sold("t1", "0.0123", "12.3457", quantity=1000),
             ],
         )
+
+
+def test_a_line_of_a_refund_is_a_return_of_the_day_on_which_it_was_paid_back(spark: SparkSession) -> None:
+    later, last = "2025-02-03 08:00:00", "2025-03-01 00:00:00"
+    lines = [(1, "A", "2", "5"), (2, "A", "-1", None, "-5", later), (3, "B", "0", "4", "-1.5", last)]
+    built = facts(spark, [order("o1", *lines), order("o2", *lines, status="cancelled", is_sale=False)], [])
+    back = {"is_return": True, "is_refund": True}
+    expect(
+        built,
+        TABLE,
+        [
+            line("o1", 1, 5, 10),
+            line("o1", 2, 5, -5, quantity=-1, created_at=later, date="2025-02-03", **back),
+            line("o1", 3, 4, "-1.5", sku="B", quantity=0, created_at=last, date="2025-03-01", **back),
+        ],
+    )
 
 
 def test_what_is_no_sale_has_no_row(spark: SparkSession) -> None:

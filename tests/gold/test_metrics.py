@@ -38,6 +38,7 @@ def fact(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
         "channel": "web",
         "currency": "EUR",
         "is_return": False,
+        "is_refund": False,
         "flags": [],
         "date": DAY,
         "record_id": "r",
@@ -97,11 +98,36 @@ def test_a_channel_counts_distinct_orders_and_known_customers(spark: SparkSessio
         channel_performance.build(rows),
         channel_performance.TABLE,
         [
-            ("store", "EUR", 1, 0, "2.000", "10.0000", "10.0000", DAY),
-            ("web", "EUR", 4, 2, "10.000", "40.0000", "10.0000", DAY),
-            ("web", "USD", 1, 1, "-2.000", "-10.0000", "-10.0000", DAY),
-            ("web", "EUR", 1, 1, "2.000", "10.0000", "10.0000", NEXT),
+            ("store", "EUR", 1, 0, "2.000", "10.0000", 0, "10.0000", DAY),
+            ("web", "EUR", 4, 2, "10.000", "40.0000", 0, "10.0000", DAY),
+            ("web", "USD", 1, 1, "-2.000", "-10.0000", 0, "-10.0000", DAY),
+            ("web", "EUR", 1, 1, "2.000", "10.0000", 0, "10.0000", NEXT),
         ],
+    )
+
+
+def test_a_refund_lowers_revenue_and_is_no_purchase(spark: SparkSession) -> None:
+    back = {"is_return": True, "is_refund": True, "quantity": -1, "line_amount": -4}
+    rows = fact(
+        spark,
+        {},
+        {"order_id": "o2", "line_amount": 20, "user_id": "u2"},
+        {"order_id": "o1"} | back,
+        {"order_id": "o3", "user_id": "u3"} | back,
+        {"order_id": "o1", "date": NEXT} | back,
+    )
+    expect(
+        channel_performance.build(rows),
+        channel_performance.TABLE,
+        [
+            ("web", "EUR", 2, 2, "2.000", "22.0000", "-8.0000", "15.0000", DAY),
+            ("web", "EUR", 0, 0, "-1.000", "-4.0000", "-4.0000", None, NEXT),
+        ],
+    )
+    expect(
+        customer_purchase_frequency.build(rows),
+        customer_purchase_frequency.TABLE,
+        [(user, 1, f"{DAY} 10:00:00", f"{DAY} 10:00:00", None, 30, False) for user in ("u1", "u2")],
     )
 
 
@@ -125,13 +151,13 @@ def test_the_average_order_value_is_rounded_half_up(spark: SparkSession) -> None
         channel_performance.build(fact(spark, *rows, *one_order)),
         channel_performance.TABLE,
         [
-            ("half", "EUR", 2, 1, 4, "0.0001", "0.0001", DAY),
-            ("half below zero", "EUR", 2, 1, 4, "-0.0001", "-0.0001", DAY),
-            ("third", "EUR", 3, 1, 6, "0.0001", "0.0000", DAY),
-            ("third of ten", "EUR", 3, 1, 6, 10, "3.3333", DAY),
-            ("two thirds of ten", "EUR", 3, 1, 6, 20, "6.6667", DAY),
-            ("largest", "EUR", 2, 1, 4, "199999999999999.9998", largest, DAY),
-            ("beyond money", "EUR", 1, 1, 4, "199999999999999.9998", None, DAY),
+            ("half", "EUR", 2, 1, 4, "0.0001", 0, "0.0001", DAY),
+            ("half below zero", "EUR", 2, 1, 4, "-0.0001", 0, "-0.0001", DAY),
+            ("third", "EUR", 3, 1, 6, "0.0001", 0, "0.0000", DAY),
+            ("third of ten", "EUR", 3, 1, 6, 10, 0, "3.3333", DAY),
+            ("two thirds of ten", "EUR", 3, 1, 6, 20, 0, "6.6667", DAY),
+            ("largest", "EUR", 2, 1, 4, "199999999999999.9998", 0, largest, DAY),
+            ("beyond money", "EUR", 1, 1, 4, "199999999999999.9998", 0, None, DAY),
         ],
     )
 

@@ -30,7 +30,7 @@ def answers(gold: Tables) -> dict[str, Answer]:
             None,
             lambda rows: (
                 *_orders(rows),
-                len({r["order_id"] for r in rows if orders[r["order_id"]]["promo"] is not None}),
+                len({r["order_id"] for r in _bought(rows) if orders[r["order_id"]]["promo"] is not None}),
             ),
         ),
     }
@@ -74,11 +74,16 @@ def _sales(rows: list[Row]) -> Decimal:
 
 
 def _buyers(rows: list[Row]) -> tuple[int]:
-    return (len({row["user_id"] for row in rows if row["user_id"] != UNKNOWN}),)
+    return (len({row["user_id"] for row in _bought(rows) if row["user_id"] != UNKNOWN}),)
 
 
 def _orders(rows: list[Row]) -> tuple[int]:
-    return (len({(row["source_system"], row["purchase_id"]) for row in rows}),)
+    return (len({(row["source_system"], row["purchase_id"]) for row in _bought(rows)}),)
+
+
+def _bought(rows: list[Row]) -> list[Row]:
+    """Without refunds, which are no purchases."""
+    return [row for row in rows if not row["is_refund"]]
 
 
 def _text(value: Any) -> tuple[bool, str]:

@@ -22,7 +22,7 @@ SCHEMAS = {
             (name, pa.string())
             for name in ("source_system", "order_id", "purchase_id", "user_id", "sku", "channel", "currency")
         ]
-        + [("quantity", UNITS), ("unit_price", MONEY), ("line_amount", MONEY)]
+        + [("quantity", UNITS), ("unit_price", MONEY), ("line_amount", MONEY), ("is_refund", pa.bool_())]
     ),
     "dim_user": pa.schema([("user_id", pa.string()), ("country", pa.string())]),
     "dim_product": pa.schema([("sku", pa.string()), ("name", pa.string())]),
@@ -51,6 +51,7 @@ def shop(currencies: list[str], lines: int = 300) -> Gold:
                 "quantity": quantity,
                 "unit_price": price,
                 "line_amount": None if n % 17 == 0 else amount,
+                "is_refund": n % 5 == 0,
             }
         )
     countries = ["DE", "DE", "FR", "US", "JP", "NL", "GB", None, None]
@@ -97,7 +98,9 @@ def test_the_money_is_the_amount_of_the_line_and_not_its_price_times_its_quantit
         "currency": "USD",
     }
     gold = shop(["USD"], 3) | {
-        "fact_sales": [line | {"quantity": Decimal(2), "unit_price": Decimal(105), "line_amount": Decimal(200)}]
+        "fact_sales": [
+            line | {"quantity": Decimal(2), "unit_price": Decimal(105), "line_amount": Decimal(200), "is_refund": False}
+        ]
     }
     found = asked(gold)
     assert found["top_users"] == [("USD", "u0", "DE", Decimal("200.00"))]

@@ -75,7 +75,7 @@ def test_lines_have_dialects_of_their_own(name: str, make_settings: Make) -> Non
     expect_table(
         judge(make_settings(text), [order(items=lines, amount=3001.5)]),
         ROWS["orders"],
-        [([(1, "A", "1.5", "1000.5", "1500.75"), (2, "B", "1.5", "1000.5", "1500.75")], [], [])],
+        [([(1, "A", "1.5", "1000.5", "1500.75", None), (2, "B", "1.5", "1000.5", "1500.75", None)], [], [])],
         only="items reasons warnings",
     )
 
@@ -96,10 +96,10 @@ def test_prices_of_shops_that_are_objects_read_with_their_currency(make_settings
         judge(make_settings(ORDERS), [shopify, marketplace, mixed, order()]),
         ROWS["orders"],
         [
-            ("CAD", 10, [(1, "A", 2, 5, 10)], []),
-            ("GBP", 10, [(1, "A", 2, 5, 10)], []),
-            ("EUR", 10, [(1, "A", 2, 5, 10)], ["currency_conflict"]),
-            ("EUR", 10, [(1, "A", 2, 5, 10)], []),
+            ("CAD", 10, [(1, "A", 2, 5, 10, None)], []),
+            ("GBP", 10, [(1, "A", 2, 5, 10, None)], []),
+            ("EUR", 10, [(1, "A", 2, 5, 10, None)], ["currency_conflict"]),
+            ("EUR", 10, [(1, "A", 2, 5, 10, None)], []),
         ],
         only="currency amount items reasons",
     )
@@ -118,9 +118,9 @@ def test_minor_units_are_those_of_the_currency_of_each_record(make_settings: Mak
         judge(make_settings(text), records),
         ROWS["orders"],
         [
-            ("EUR", "12.99", [(1, "A", 1, "12.99", "12.99")], [], []),
-            ("JPY", 1299, [(1, "A", 1, 1299, 1299)], [], []),
-            ("KWD", "1.299", [(1, "A", 1, "1.299", "1.299")], [], []),
+            ("EUR", "12.99", [(1, "A", 1, "12.99", "12.99", None)], [], []),
+            ("JPY", 1299, [(1, "A", 1, 1299, 1299, None)], [], []),
+            ("KWD", "1.299", [(1, "A", 1, "1.299", "1.299", None)], [], []),
         ],
         only="currency amount items reasons warnings",
     )

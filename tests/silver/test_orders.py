@@ -34,7 +34,7 @@ SOURCES = """
 entity = "orders"
 format = "jsonl"
 path = "o.jsonl"
-mapping = { status = "state" }
+mapping = { status = "state", refunds = "refunds" }
 lines_where = { kind = "" }
 [sources.c]
 entity = "orders"
@@ -43,6 +43,7 @@ path = "o.csv"
 """
 SOURCE = '[sources.s]\nentity = "orders"\nformat = "jsonl"\npath = "o.jsonl"\n'
 LINE = {"sku": "A", "qty": 2, "price": 5}
+REFUND = {"created_at": "2025-02-03", "items": [{"sku": "A", "qty": 1, "amount": 5}]}
 
 
 def order(*, without: tuple[str, ...] = (), **fields: Any) -> str:
@@ -168,6 +169,13 @@ CASES = [
     ),
     Case("lines_left_out", order(items=[LINE, LINE | {"kind": "gift"}]), "line 2: not in lines_where"),
     Case("no_sale", order(state="Cancelled"), "status: 'Cancelled' is no sale"),
+    Case("refund_invalid", order(refunds=[REFUND, REFUND | {"created_at": None}]), "refund 2: created_at: missing"),
+    Case("refund_without_lines", order(refunds=[REFUND | {"items": []}]), "refund 1: has no lines"),
+    Case(
+        "refund_before_order",
+        order(refunds=[REFUND | {"created_at": "2024-12-31"}]),
+        "refund 1: is of a day before its order's",
+    ),
     Case("zero_price", order(amount=0, items=[LINE | {"price": 0}]), "line 1: a price of zero"),
     Case("rounded", order(amount=10.00004), "amount: more digits than are kept"),
     Case(
@@ -206,19 +214,19 @@ ORDERS: list[Example] = [
         SOUND
         | {"amount": "12.5", "order_source": "Web", "channel": "online", "promo": " SPRING "}
         | {"created_at": "2025-02-01 00:30:00", "updated_at": UPDATED, "version_time": UPDATED, "date": "2025-02-01"}
-        | {"items": [(1, "A", 2, 5, 10), (2, "B", "0.5", "5.0001", "2.5")], "warnings": ["rounded"]},
+        | {"items": [(1, "A", 2, 5, 10, None), (2, "B", "0.5", "5.0001", "2.5", None)], "warnings": ["rounded"]},
     ),
     (
         order(without=("user_id", "amount", "metadata"), items=[{"sku": "A", "qty": 2}]),
         SOUND
         | AT_TEN
-        | {"user_id": None, "channel": "unknown", "items": [(1, "A", 2, None, None)]}
+        | {"user_id": None, "channel": "unknown", "items": [(1, "A", 2, None, None, None)]}
         | {"warnings": ["amount_missing", "user_missing"]},
     ),
     (
         order(created_at="soon", currency=None, metadata={"source": "Fax"}),
         SOUND
-        | {"amount": 10, "currency": None, "order_source": "Fax", "channel": "Fax", "items": [(1, "A", 2, 5, 10)]}
+        | {"amount": 10, "currency": None, "order_source": "Fax", "channel": "Fax", "items": [(1, "A", 2, 5, 10, None)]}
         | {"reasons": ["created_at_unreadable", "currency_unreadable"]}
         | {"details": ["created_at: 'soon' cannot be read", "currency: missing"]},
     ),
@@ -232,13 +240,17 @@ IN_CSV: list[Example] = [
         Record(ROW, HEADER),
         SOUND
         | {"amount": 10, "channel": "unknown", "created_at": "2025-01-31", "version_time": "2025-01-31"}
-        | {"date": "2025-01-31", "items": [(1, "A", 2, 5, 10)]},
+        | {"date": "2025-01-31", "items": [(1, "A", 2, 5, 10, None)]},
     ),
     (
         Record('o1,,,EUR,2025-01-31,"[{""sku"":""A"",""qty"":2}]"', HEADER),
         SOUND
         | {"user_id": None, "channel": "unknown", "created_at": "2025-01-31", "version_time": "2025-01-31"}
-        | {"date": "2025-01-31", "items": [(1, "A", 2, None, None)], "warnings": ["amount_missing", "user_missing"]},
+        | {
+            "date": "2025-01-31",
+            "items": [(1, "A", 2, None, None, None)],
+            "warnings": ["amount_missing", "user_missing"],
+        },
     ),
     (
         Record("o1,u1,10,EUR,2025-01-31,[", HEADER),
@@ -293,7 +305,7 @@ def test_line_invalid_as_warning_keeps_the_other_lines_under_their_own_numbers(m
         judge(settings, [some, order(items=[7], amount=0)]),
         JUDGED,
         [
-            (1, [(2, "A", 2, 5, 10), (4, "C", 2, 5, 10)], [], ["line_invalid"]),
+            (1, [(2, "A", 2, 5, 10, None), (4, "C", 2, 5, 10, None)], [], ["line_invalid"]),
             (2, [], ["items_empty"], ["line_invalid"]),
         ],
         only="ordinal items reasons warnings",
@@ -315,7 +327,7 @@ def test_an_unreadable_price_as_warning_counts_as_not_given(make_settings: Make)
     expect_table(
         judge(settings, [order(items=[LINE, {"sku": "B", "qty": 1, "price": "ten"}])]),
         JUDGED,
-        [(1, [(1, "A", 2, 5, 10), (2, "B", 1, None, None)], [], ["price_unreadable"])],
+        [(1, [(1, "A", 2, 5, 10, None), (2, "B", 1, None, None, None)], [], ["price_unreadable"])],
         only="ordinal items reasons warnings",
     )
 
@@ -390,38 +402,38 @@ ORDINARY: list[tuple[str, dict[str, Any]]] = [
         order(created_at="2025-01-31 10:00:00.123456"),
         {"created_at": "2025-01-31 10:00:00.123456", "version_time": "2025-01-31 10:00:00.123456"},
     ),
-    (order(items=[LINE] * 9, amount=90), {"amount": 90, "items": [(n, "A", 2, 5, 10) for n in range(1, 10)]}),
+    (order(items=[LINE] * 9, amount=90), {"amount": 90, "items": [(n, "A", 2, 5, 10, None) for n in range(1, 10)]}),
     (
         order(items=[LINE] * 9, amount=91),
-        {"amount": 91, "items": [(n, "A", 2, 5, 10) for n in range(1, 10)], "warnings": MISMATCH},
+        {"amount": 91, "items": [(n, "A", 2, 5, 10, None) for n in range(1, 10)], "warnings": MISMATCH},
     ),
     (
         order(items=[LINE, {"sku": "B b", "qty": "0.125", "price": "19.9999"}], amount=12.5),
-        {"amount": "12.5", "items": [(1, "A", 2, 5, 10), (2, "B b", "0.125", "19.9999", "2.5")]},
+        {"amount": "12.5", "items": [(1, "A", 2, 5, 10, None), (2, "B b", "0.125", "19.9999", "2.5", None)]},
     ),
     (order(note="x 5.123456", promo="x 1e5"), {}),
-    (with_line('"sku":"\\u00fc","qty":2,"price":5'), {"items": [(1, "ü", 2, 5, 10)]}),
-    (order(items=[{"sku": "A", "qty": 1}], amount=0), {"amount": 0, "items": [(1, "A", 1, None, None)]}),
+    (with_line('"sku":"\\u00fc","qty":2,"price":5'), {"items": [(1, "ü", 2, 5, 10, None)]}),
+    (order(items=[{"sku": "A", "qty": 1}], amount=0), {"amount": 0, "items": [(1, "A", 1, None, None, None)]}),
     (order(items=[{"sku": " A", "qty": 2, "price": 5}]), {}),
     (
         order(items=[{"sku": "A", "qty": 10**6, "price": 10**6}], amount=10**12),
-        {"amount": 10**12} | {"items": [(1, "A", 10**6, 10**6, 10**12)]},
+        {"amount": 10**12} | {"items": [(1, "A", 10**6, 10**6, 10**12, None)]},
     ),
     (
         order(items=[{"sku": "A", "qty": 10**5, "price": 9 * 10**6}] * 2, amount=1.8e12),
-        {"amount": 1800000000000} | {"items": [(n, "A", 10**5, 9 * 10**6, 9 * 10**11) for n in (1, 2)]},
+        {"amount": 1800000000000} | {"items": [(n, "A", 10**5, 9 * 10**6, 9 * 10**11, None) for n in (1, 2)]},
     ),
     (
         with_line('"sku":"A","qty":1.0005,"price":10'),
-        {"items": [(1, "A", "1.001", 10, "10.005")], "warnings": ["rounded"]},
+        {"items": [(1, "A", "1.001", 10, "10.005", None)], "warnings": ["rounded"]},
     ),
     (with_line('"sku":"A","qty":2,"price":"5.000000000000000001"'), {"warnings": ["rounded"]}),
     (
         with_line('"sku":"A","qty":1,"price":1e-9'),
-        {"items": [(1, "A", 1, 0, 0)], "warnings": ["amount_mismatch", "rounded", "zero_price"]},
+        {"items": [(1, "A", 1, 0, 0, None)], "warnings": ["amount_mismatch", "rounded", "zero_price"]},
     ),
-    (with_line('"sku":"A","qty":0.1,"price":1E2'), {"items": [(1, "A", "0.1", 100, 10)]}),
-    (with_line('"sku":"A","qty":"0.1","price":"1e2"'), {"items": [(1, "A", "0.1", 100, 10)]}),
+    (with_line('"sku":"A","qty":0.1,"price":1E2'), {"items": [(1, "A", "0.1", 100, 10, None)]}),
+    (with_line('"sku":"A","qty":"0.1","price":"1e2"'), {"items": [(1, "A", "0.1", 100, 10, None)]}),
 ]
 """Records that are kept, and in what they differ from `order()`."""
 PECULIAR: list[tuple[str, list[str], list[str]]] = [
@@ -456,7 +468,7 @@ def test_an_order_is_kept_however_its_texts_and_numbers_are_written(make_setting
     usual = (
         SOUND
         | AT_TEN
-        | {"is_sale": True, "amount": 10, "order_source": "web", "channel": "web", "items": [(1, "A", 2, 5, 10)]}
+        | {"is_sale": True, "amount": 10, "order_source": "web", "channel": "web", "items": [(1, "A", 2, 5, 10, None)]}
     )
     rows = [judged_row(n, raw) | usual | fields for n, (raw, fields) in enumerate(ORDINARY, 1)]
     expect_table(judge(make_settings(SOURCE), [raw for raw, _ in ORDINARY]), JUDGED, rows)
@@ -514,8 +526,8 @@ def test_a_blank_text_in_place_of_a_number_counts_as_missing(make_settings: Make
         ),
         JUDGED,
         [
-            (None, [(1, "A", 2, 5, 10)], [], ["amount_missing"]),
-            (0, [(n, "A", 2, None, None) for n in (1, 2, 3)], [], []),
+            (None, [(1, "A", 2, 5, 10, None)], [], ["amount_missing"]),
+            (0, [(n, "A", 2, None, None, None) for n in (1, 2, 3)], [], []),
             (10, [], ["line 1: quantity: missing"], MISMATCH),
         ],
         only="amount items details warnings",

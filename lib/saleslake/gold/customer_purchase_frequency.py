@@ -20,7 +20,7 @@ TABLE = Table(
     keys=("user_id",),
     columns=(
         Column("user_id", STRING, "dim_user; sales without a customer are left out", nullable=False),
-        Column("orders", LONG, "distinct purchases", nullable=False),
+        Column("orders", LONG, "distinct purchases; a refund is none", nullable=False),
         Column("first_purchase_at", TIMESTAMP, "earliest sale, UTC", nullable=False),
         Column("last_purchase_at", TIMESTAMP, "latest sale, UTC", nullable=False),
         Column("mean_days_between", RATE, "(last - first) / (orders - 1), in days; NULL for one order"),
@@ -34,7 +34,7 @@ TABLE = Table(
 def build(fact: DataFrame) -> DataFrame:
     """Grain in: fact_sales. Grain out: customer."""
     per_customer = (
-        fact.where(F.col("user_id") != UNKNOWN)
+        fact.where((F.col("user_id") != UNKNOWN) & ~F.col("is_refund"))
         .groupBy("user_id")
         .agg(
             F.count_distinct("source_system", "purchase_id").alias("orders"),

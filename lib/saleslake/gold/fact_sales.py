@@ -48,8 +48,14 @@ TABLE = Table(
         Column("channel", STRING, "sales channel", nullable=False),
         Column("currency", STRING, "ISO 4217", nullable=False),
         Column("is_return", BOOLEAN, "quantity <= 0, or a price or total < 0: out of gross, in net", nullable=False),
+        Column(
+            "is_refund",
+            BOOLEAN,
+            "a return that a refund of the order tells, dated by the refund: no purchase",
+            nullable=False,
+        ),
         Column("flags", NAMES, "price_missing, catalogue_price, base_price, unpriced; sorted", nullable=False),
-        Column("created_at", TIMESTAMP, "when it was sold, UTC", nullable=False),
+        Column("created_at", TIMESTAMP, "when it was sold, or paid back where it is a refund, UTC", nullable=False),
         Column("date", DATE, "date of created_at, UTC; dim_date", nullable=False),
         Column("record_id", STRING, "bronze record it comes from", nullable=False),
     ),
@@ -81,8 +87,9 @@ def order_lines(orders: DataFrame) -> DataFrame:
     """Grain in: silver.orders. Grain out: (order_id, line_number); an order without lines has no row.
 
     Columns: those of TABLE that follow from the order alone, `given_price` and `given_amount` (MONEY, NULL where the record gives
-    none).
+    none). The lines of a refund are of its day.
     """
+    refunded_at = F.col("refunded_at")
     # The generator's output is what the plan reads from silver: only these columns, not the whole order.
     return (
         orders.where("is_sale")
@@ -100,6 +107,14 @@ def order_lines(orders: DataFrame) -> DataFrame:
             F.inline("items"),
         )
         .withColumnsRenamed({"unit_price": "given_price", "amount": "given_amount"})
+        .withColumns(
+            {
+                "created_at": F.coalesce(refunded_at, "created_at"),
+                "date": F.coalesce(refunded_at.cast(DATE), "date"),
+                "is_refund": refunded_at.isNotNull(),
+            }
+        )
+        .drop("refunded_at")
     )
 
 
@@ -177,6 +192,7 @@ def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
                 "unit_price": price,
                 "line_amount": amount,
                 "is_return": (quantity <= 0) | negative,
+                "is_refund": F.lit(False),
                 "flags": F.coalesce(flag, F.array().cast(NAMES)),
             }
         )

@@ -26,6 +26,7 @@ from saleslake.gold import (
     dim_user,
     fact_sales,
     inventory_valuation,
+    line_dates,
     product_revenue,
 )
 from saleslake.gold.star import INPUTS, TABLES, Inputs
@@ -168,9 +169,9 @@ class _Refresh:
     def _dirty_dates(self) -> set[date] | None:
         """Dates whose facts may differ; None: all."""
         dates: set[date] = set()
-        for name in ("orders", "transactions"):
+        for name, dates_of in (("orders", line_dates.of_change), ("transactions", Change.dates)):
             if name in self.changes:
-                found = self.changes[name].dates()
+                found = dates_of(self.changes[name])
                 if found is None:
                     return None
                 dates |= found
@@ -237,7 +238,8 @@ class _Refresh:
     def _sync_fact(self, dates: set[date] | None) -> Written:
         found = self.touched
         if found is None:
-            return self._by_date(fact_sales.TABLE, self.inputs.fact, dates, self._sales_lie_by_date())
+            laid_by_date = self._sales_lie_by_date() and not self.inputs.has_refunds
+            return self._by_date(fact_sales.TABLE, self.inputs.fact, dates, laid_by_date)
         rule = self.lake.settings.gold.missing_item_price
         orders_, sold = (few.frame(self.lake, rows) for rows in (found.orders, found.transactions))
         expected = fact_sales.build(orders_, sold, self.inputs.prices(), rule)

@@ -23,7 +23,7 @@ TABLE = Table(
         Column("currency", STRING, "ISO 4217", nullable=False),
         Column("events", LONG, "events of this minute that came in time, duplicates included", nullable=False),
         Column("units", UNITS, "sum of their quantities, returns included", nullable=False),
-        Column("net", TOTAL, "sum of what they say they sold for, in currency", nullable=False),
+        Column("net", TOTAL, "sum of what they say they sold for, without refunds, in currency", nullable=False),
         Column(
             "late_events",
             LONG,

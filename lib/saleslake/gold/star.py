@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from pyspark.sql import DataFrame
 
@@ -16,6 +17,7 @@ from saleslake.gold import (
     dim_user,
     fact_sales,
     inventory_valuation,
+    line_dates,
     product_revenue,
 )
 from saleslake.gold.sync import date_in
@@ -59,10 +61,17 @@ class Inputs:
         """Grain: sku. The catalogue."""
         return dim_product.catalogue(self.silver("products"), dim_product.precedence(self.lake.settings))
 
+    @cached_property
+    def has_refunds(self) -> bool:
+        return line_dates.has_refunds(self.lake, self.pins["orders"][1])
+
     def fact(self, dates: set[date] | None = None) -> DataFrame:
         """fact_sales as it should be, for some dates or all."""
-        rule = self.lake.settings.gold.missing_item_price
-        return fact_sales.build(self.silver("orders", dates), self.silver("transactions", dates), self.prices(), rule)
+        rule, all_orders = self.lake.settings.gold.missing_item_price, self.silver("orders")
+        orders_ = all_orders if dates is None else line_dates.on_dates(all_orders, dates, self.has_refunds)
+        lines = fact_sales.build(orders_, self.silver("transactions", dates), self.prices(), rule)
+        # An order found for one of its lines has others elsewhere.
+        return lines.where(date_in(dates)) if dates is not None and self.has_refunds else lines
 
 
 def expected(inputs: Inputs) -> dict[str, DataFrame]:

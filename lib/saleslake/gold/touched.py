@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from saleslake import few
 from saleslake.changes import MOST_ROWS, Change
+from saleslake.gold import line_dates
 from saleslake.gold.fact_sales import TRANSACTION_KEY
 from saleslake.gold.sync_few import Scope
 from saleslake.lake import Lake
@@ -49,7 +50,7 @@ class Touched:
     """sku of every changed line, before and after."""
     skus_sold: set[str]
     dates: set[date]
-    """Dates of every changed sale, before and after."""
+    """Dates of every line of a changed sale, before and after."""
     rows: int
     """Rows of the change feeds."""
     only_new: bool
@@ -120,7 +121,7 @@ def touched(changes: dict[str, Change]) -> Touched | None:
             customers_sold=texts(_CUSTOMERS, "orders_now", _SALES_OF.format("sold_now")),
             skus=texts(_SKUS, "orders", "sold"),
             skus_sold=texts(_SKUS, _SALES_OF.format("orders_now"), _SALES_OF.format("sold_now")),
-            dates={day for feed in feeds.values() for day in feed.column("date").unique().to_pylist()},
+            dates=line_dates.of_rows(feeds["orders"]) | set(feeds["transactions"].column("date").unique().to_pylist()),
             rows=count,
             only_new=only_new and not any(_has_others(feed) for feed in feeds.values()),
         )

@@ -20,7 +20,7 @@ from saleslake.ingest.records import batches, unread
 from saleslake.ingest.report import Landed
 from saleslake.lake import Lake
 from saleslake.landing import Unit, now, remove_tree
-from saleslake.silver.judge.reading import place, theirs
+from saleslake.silver.judge.reading import WITHIN, place, theirs, whole_path
 from saleslake.silver.registry import ENTITIES
 from saleslake.sources import headers
 from saleslake.sources.csv_records import Told
@@ -94,14 +94,20 @@ _IGNORED = {
     "refunds": "refunds do not lower revenue",
 }
 """Fields that change what an order or transaction is worth, and what it means that nothing reads them."""
+_MAP_REFUNDS = "; map refunds and what stands in them: they are lines of the day on which they were paid back"
 
 
 def ignored_fields(source: Source, seen: set[str]) -> list[str]:
     """Fields of the source that change what its sales are worth, and that no mapping names. A line each."""
     if source.entity not in ("orders", "transactions"):
         return []
-    mapped = set(source.mapping.values())
-    return [f"{field}: unmapped; {why}" for field, why in _IGNORED.items() if field in seen and field not in mapped]
+    mapped = {path for ours, path in source.mapping.items() if not ours.startswith(WITHIN)}
+    read = fields.with_parents(mapped) if source.format != "csv" else mapped
+    return [
+        f"{field}: unmapped; {why}{_MAP_REFUNDS if field == 'refunds' and source.entity == 'orders' else ''}"
+        for field, why in _IGNORED.items()
+        if field in seen and field not in read
+    ]
 
 
 def lacking_fields(source: Source, seen: set[str]) -> list[str]:
@@ -121,6 +127,8 @@ def _read_fields(source: Source, seen: set[str]) -> set[str]:
         columns = sorted(seen)
         return {columns[at] for name in names for at in headers.places(columns, name)}
     within = [f"{theirs(source, 'items')}.{place(source, f'items.{field}', of_entity)}" for field in of_entity.of_line]
+    if "refunds" in source.mapping:
+        within += [whole_path(source, f"refunds.{field}") for field in (*of_entity.refund, *of_entity.refund_line)]
     return fields.with_parents([*names, *within])
 
 

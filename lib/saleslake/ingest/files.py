@@ -18,7 +18,7 @@ from saleslake.ingest.records import split, unread
 from saleslake.ingest.report import Landed, Unread
 from saleslake.lake import Lake
 from saleslake.landing import Unit, file_sha256, now, unit_name
-from saleslake.silver.judge.reading import theirs
+from saleslake.silver.judge.reading import WITHIN, theirs
 from saleslake.silver.registry import ENTITIES
 from saleslake.sources import headers
 from saleslake.sources.csv_records import Told
@@ -246,5 +246,5 @@ def _required(source: Source) -> dict[str, str]:
 
 
 def mapped_columns(source: Source) -> dict[str, str]:
-    """Our names of the columns of a CSV that its mapping names, to the source's own. Lines of an order lie in JSON."""
-    return {ours: name for ours, name in source.mapping.items() if not ours.startswith("items.")}
+    """Our names of the columns of a CSV that its mapping names, to the source's own. Lines and refunds of an order lie in JSON."""
+    return {ours: name for ours, name in source.mapping.items() if not ours.startswith(WITHIN)}

@@ -1,12 +1,13 @@
 """Orders whose lines or refunds come in pages of their own: what in a record says that there are more of them elsewhere.
 
 The marks are paths of the source's `lines_incomplete_paths`, looked up in the record, in each object on the way to its lines
-(`lineItems` and `lineItems.edges` for `items = "lineItems.edges"`) and in `refunds`.
+(`lineItems` and `lineItems.edges` for `items = "lineItems.edges"`) and to its refunds, and in `refunds`. Where refunds are
+mapped, in each of them and on the way to its lines, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from saleslake.config import Source
@@ -30,25 +31,18 @@ RULE = noted(
 def finder(source: Source) -> Callable[[Any, Any], str | None]:
     """(the record, what stands in place of its lines) -> what says that lines are missing; None where nothing does."""
     parts = [] if source.is_csv else theirs(source, "items").split(".")
-    marks = [path.split(".") for path in source.lines_incomplete_paths]
-    first = frozenset(path[0] for path in marks)
+    refunds = theirs(source, "refunds").split(".")
+    looked_at = frozenset(["refunds", refunds[0], *(path.split(".")[0] for path in source.lines_incomplete_paths)])
     all_within_reach = len(parts) < 2
     """Whether no object stands between the record and its lines."""
-    holders = [parts[:n] for n in range(1, len(parts) + 1)] + [["refunds"]]
+    usual = [["refunds"]] if refunds != ["refunds"] else []
+    mark_in = marks(source, [*_ways(parts), *_ways(refunds), *usual])
 
     def find(whole: dict[str, Any] | None, items: Any) -> str | None:
-        if (
-            type(items) is list
-            and all_within_reach
-            and (whole is None or (first.isdisjoint(whole) and "refunds" not in whole))
-        ):
+        if type(items) is list and all_within_reach and (whole is None or looked_at.isdisjoint(whole)):
             return None
         if whole is not None:
-            said = None if first.isdisjoint(whole) else _mark(whole, [], marks)
-            for holder in holders:
-                within = whole.get(holder[0]) if len(holder) == 1 else at_path(whole, holder)
-                if said is None and type(within) is dict and not first.isdisjoint(within):
-                    said = _mark(within, holder, marks)
+            said = mark_in(whole)
             if said is not None:
                 return f"more lines or refunds are on another page: {said}"
         if type(items) is dict and items:
@@ -56,6 +50,32 @@ def finder(source: Source) -> Callable[[Any, Any], str | None]:
         return None
 
     return find
+
+
+def of_refund(source: Source) -> Callable[[dict[str, Any]], str | None]:
+    """A refund -> what says that lines of it are missing; None where nothing does."""
+    return marks(source, _ways(theirs(source, "refunds.items").split(".")))
+
+
+def marks(source: Source, holders: Sequence[list[str]]) -> Callable[[dict[str, Any]], str | None]:
+    """Looks for the first mark in an object, and in those that lie at these paths in it."""
+    found = [path.split(".") for path in source.lines_incomplete_paths]
+    first = frozenset(path[0] for path in found)
+
+    def mark_in(whole: dict[str, Any]) -> str | None:
+        said = None if first.isdisjoint(whole) else _mark(whole, [], found)
+        for holder in holders:
+            within = whole.get(holder[0]) if len(holder) == 1 else at_path(whole, holder)
+            if said is None and type(within) is dict and not first.isdisjoint(within):
+                said = _mark(within, holder, found)
+        return said
+
+    return mark_in
+
+
+def _ways(parts: list[str]) -> list[list[str]]:
+    """Each place on the way to a path, and the path."""
+    return [parts[:n] for n in range(1, len(parts) + 1)]
 
 
 def _mark(within: dict[str, Any], holder: list[str], marks: list[list[str]]) -> str | None:

@@ -8,11 +8,11 @@ from typing import Any
 from pyspark.sql import types as T
 
 from saleslake.config import Settings, Source
-from saleslake.silver import elsewhere, order_shapes
+from saleslake.silver import elsewhere, order_shapes, refunds
 from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, Entity, Typing, severities
 from saleslake.silver.judge import currencies, moments, numbers, texts
 from saleslake.silver.judge.numbers import LIMIT, Problem
-from saleslake.silver.judge.reading import Fields, Read, getter, paths, without_nulls
+from saleslake.silver.judge.reading import OF_REFUND, Fields, Read, getter, paths, without_nulls
 from saleslake.silver.judge.rules import IDS, MONEY_RULES, READING, TIMES, Record, Rule, cannot_be_read, noted
 from saleslake.silver.judge.texts import Remembered, UnfitId
 from saleslake.table import BOOLEAN, DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
@@ -24,10 +24,12 @@ LINE = T.StructType(
         T.StructField("quantity", QUANTITY),
         T.StructField("unit_price", MONEY),
         T.StructField("amount", MONEY),
+        T.StructField("refunded_at", TIMESTAMP),
     ]
 )
-"""line_number: position in the record's own list, from 1. unit_price: as ordered; NULL where the record gives none. amount: what
-the line was sold for; `items.total` where that is given, else quantity × price, multiplied exactly and rounded once."""
+"""line_number: position in the record's own list, from 1; lines of refunds are counted on. unit_price: as ordered; NULL where the
+record gives none. amount: what the line was sold for; `items.total` where that is given, else quantity × price, multiplied exactly
+and rounded once. refunded_at: of a line of a refund, which has a negative quantity and amount, when it was paid back, UTC; else NULL."""
 
 TABLE = Table(
     layer="silver",
@@ -51,7 +53,14 @@ TABLE = Table(
             "whether status is none of the source's no_sales: only sales come to gold's fact",
             nullable=False,
         ),
-        Column("items", T.ArrayType(LINE), "the order's lines; amount NULL where no price is given", nullable=False),
+        Column(
+            "items",
+            T.ArrayType(LINE),
+            "the order's lines, then those of its refunds (refunded_at); amount NULL where no price is given",
+            nullable=False,
+        ),
+        Column("first_refund_date", DATE, "date of the earliest refunded_at, UTC; NULL: no line of a refund"),
+        Column("last_refund_date", DATE, "date of the latest"),
         Column("date", DATE, "date of created_at, UTC", nullable=False),
         *LINEAGE_COLUMNS,
     ),
@@ -62,21 +71,25 @@ TABLE = Table(
         "date_of_creation": "date = CAST(created_at AS DATE)",
     },
     properties=CDF,
+    # By them gold knows whether there are refunds, and finds those of a day.
+    statistics=("first_refund_date", "last_refund_date"),
 )
 FIELDS = Fields(
     texts=("order_id", "user_id", "currency", "created_at", "updated_at", "order_source", "promo", "status"),
     numbers=("amount",),
     line_texts=("sku",),
     line_numbers=("quantity", "price", "total"),
-    only_mapped=frozenset(("status", "items.total")),
+    refund=OF_REFUND,
+    refund_line=("sku", "quantity", "amount", "price"),
+    only_mapped=frozenset(("status", "items.total", "refunds")),
     free=frozenset(("promo",)),
 )
 _M, _Q = MONEY.scale, QUANTITY.scale
 _TO_MONEY = 10**_Q
 """From units of quantity × price to those of money."""
 
-Line = tuple[int, str, int, int | None, int | None]
-"""line_number, sku, quantity, unit_price, amount; the numbers in units of their types."""
+Line = tuple[int, str, int, int | None, int | None, int | None]
+"""line_number, sku, quantity, unit_price, amount, refunded_at; the numbers in units of their types, the moment in µs since 1970."""
 
 
 class Order(Record):
@@ -84,8 +97,8 @@ class Order(Record):
 
     __slots__ = (
         "amount", "amount_problem", "channel", "created_at", "created_text", "currency", "currency_text", "date",
-        "has_lines", "is_sale", "items", "keeps_other_lines",
-        "order_id", "order_source", "promo", "status", "tolerance", "total",
+        "first_refund_date", "has_lines", "is_sale", "items", "keeps_other_lines",
+        "last_refund_date", "order_id", "order_source", "promo", "status", "tolerance", "total",
         "updated_at", "updated_text", "user_id",
     )  # fmt: skip
     amount: int | None
@@ -96,9 +109,11 @@ class Order(Record):
     currency: str | None
     currency_text: object
     date: int | None
+    first_refund_date: int | None
     has_lines: bool
     is_sale: bool
     keeps_other_lines: bool
+    last_refund_date: int | None
     order_id: str | None
     order_source: str | None
     promo: str | None
@@ -107,9 +122,9 @@ class Order(Record):
     updated_text: object
     user_id: str | None
     items: list[Line]
-    """The lines that can be kept."""
+    """The lines that can be kept, those of refunds last."""
     total: int
-    """Σ amount of `items`, in units of MONEY."""
+    """Σ amount of its own lines, in units of MONEY."""
     tolerance: int
     """`run.amount_tolerance`, in the same."""
 
@@ -119,13 +134,20 @@ class Order(Record):
 
     @property
     def units(self) -> int:
-        """Σ quantity, in units of QUANTITY."""
-        return sum(line[2] for line in self.items)
+        """Σ quantity of its own lines, in units of QUANTITY."""
+        return sum(line[2] for line in self.items if line[5] is None)
 
     @property
     def net(self) -> int:
-        """Of its lines, in units of MONEY."""
+        """Of its own lines, in units of MONEY: what was sold when it was placed."""
         return self.total
+
+    def money(self, where: str, amounts: numbers.Amounts, value: Any) -> tuple[int | None, Problem | None]:
+        """An amount in its currency; what is wrong with it is noted."""
+        found, problem, beside = amounts.of(self.currency).of(value)
+        self.check_number(where, value, problem)
+        self.check_currency(where, value, self.currency, beside)
+        return found, problem
 
 
 def typing(source: Source, settings: Settings) -> Typing:
@@ -140,13 +162,16 @@ def typing(source: Source, settings: Settings) -> Typing:
     amounts = numbers.Amounts(source.dialect("amount"), _M)
     channel, is_sale = texts.channels(settings.channels), texts.statuses(source.no_sales)
     lines = _Lines(source, identifier)
+    paid_back = refunds.Refunds(source, identifier, moment, (first, last)) if "refunds" in source.mapping else None
     more_lines, shaped = elsewhere.finder(source), order_shapes.shaper(source)
     keeps_other_lines = severities("orders", source, settings).get("line_invalid") == "warn"
     tolerance = int(settings.run.amount_tolerance * 10**_M)
     version = source.version
 
     def typed(read: Read, file: str, ordinal: int) -> Order:
-        order_id, user_id, currency, created, updated, order_source, promo, status, amount, items = read.values
+        order_id, user_id, currency, created, updated, order_source, promo, status, amount, refunded, items = (
+            read.values
+        )
         order = Order(read, texts.joined(identifier, read.key, longest) if read.key else identifier(order_id))
         order.order_id = order.key
         order.user_id = users[user_id] if type(user_id) is str else customer(user_id)
@@ -187,6 +212,9 @@ def typing(source: Source, settings: Settings) -> Typing:
         if more is not None:
             order.note("lines_incomplete", more)
         lines.read(order, items)
+        order.first_refund_date = order.last_refund_date = None
+        if paid_back is not None and refunded is not None:
+            paid_back.read(order, refunded, len(items) if order.has_lines else 0)
         return order
 
     return typed
@@ -245,7 +273,7 @@ class _Lines:
                 ):
                     amount = (units * each + _TO_MONEY // 2) // _TO_MONEY
                     if amount < LIMIT:
-                        kept.append((number, key, units, each, amount))
+                        kept.append((number, key, units, each, amount, None))
                         order.total += amount
                         continue
             self._read_one(order, number, *values)
@@ -257,8 +285,8 @@ class _Lines:
         order.check_id(f"{where}: sku", key)
         units, of_quantity, _ = self._quantities.of(quantity)
         order.check_number(f"{where}: quantity", quantity, of_quantity)
-        each, of_price = self._money(order, f"{where}: price", self._prices, price)
-        amount, of_total = self._money(order, f"{where}: total", self._totals, total)
+        each, of_price = order.money(f"{where}: price", self._prices, price)
+        amount, of_total = order.money(f"{where}: total", self._totals, total)
         if "unreadable" in (of_price, of_total):
             order.note("price_unreadable", f"{where}: has a price or total that is no number")
         if amount is None and units is not None and each is not None:
@@ -272,19 +300,16 @@ class _Lines:
             if of_quantity in (None, "unreadable"):
                 order.note("line_invalid", f"{where}: {cannot_be_read('quantity', quantity)}")
         else:
-            order.items.append((number, key, units, each, amount))
+            order.items.append((number, key, units, each, amount, None))
             order.total += amount or 0
             if units <= 0 or (each or 0) < 0 or (amount or 0) < 0:
                 order.note("return_line", f"{where}: quantity <= 0, or a price or total < 0")
             if each == 0:
                 order.note("zero_price", f"{where}: a price of zero")
 
-    @staticmethod
-    def _money(order: Order, where: str, amounts: numbers.Amounts, value: Any) -> tuple[int | None, Problem | None]:
-        found, problem, beside = amounts.of(order.currency).of(value)
-        order.check_number(where, value, problem)
-        order.check_currency(where, value, order.currency, beside)
-        return found, problem
+
+def _has_no_own(order: Order) -> bool:
+    return all(line[5] is not None for line in order.items)
 
 
 RULES = (
@@ -323,11 +348,12 @@ RULES = (
         "items_empty",
         "error",
         "no lines; warn keeps the header",
-        lambda o: not o.has_lines or (o.keeps_other_lines and not o.items and "line_invalid" in (o.notes or ())),
+        lambda o: not o.has_lines or (o.keeps_other_lines and "line_invalid" in (o.notes or ()) and _has_no_own(o)),
         "items: missing, empty or no array",
     ),
     elsewhere.RULE,
     noted("lines_left_out", "warn", "lines that the source's `lines_where` leaves out"),
+    *refunds.RULES,
     Rule(
         "user_missing",
         "warn",
@@ -350,7 +376,7 @@ RULES = (
         lambda o: f"amount: differs from its lines' {numbers.text(o.total, _M)}",
     ),
     noted("no_sale", "warn", "`status` is one of the source's `no_sales`: kept, and out of gold's figures"),
-    noted("return_line", "warn", "a line with quantity <= 0, or a price or total < 0"),
+    noted("return_line", "warn", "a line of its own with quantity <= 0, or a price or total < 0"),
     noted("zero_price", "warn", "a line with a price of exactly zero"),
     *IDS,
     *TIMES,

@@ -16,7 +16,7 @@ ENTITIES: dict[str, Entity] = {
     entity.name: entity for entity in (orders.ENTITY, transactions.ENTITY, users.ENTITY, products.ENTITY, stock.ENTITY)
 }
 
-_NO_MONEY = ("quantity", "on_hand", "items.quantity", "items.qty")
+_NO_MONEY = ("quantity", "on_hand", "items.quantity", "items.qty", "refunds.quantity")
 
 
 def check(settings: Settings) -> None:
@@ -35,8 +35,11 @@ def check(settings: Settings) -> None:
         fields = entity.fields
         plain = {*fields.texts, *fields.numbers}
         of_lines = {f"items.{field}" for field in (*fields.line_texts, *fields.line_numbers)}
-        mapped = plain | of_lines | ({"items", "items.qty"} if of_lines else set())
+        of_refunds = {f"refunds.{field}" for field in (*fields.refund, *fields.refund_line)}
+        mapped = plain | of_lines | of_refunds | ({"items", "items.qty"} if of_lines else set())
+        mapped |= {"refunds"} if of_refunds else set()
         numbers = {*fields.numbers, *(f"items.{field}" for field in fields.line_numbers)}
+        numbers |= {f"refunds.{field}" for field in fields.refund_line[1:]}
         if "items.quantity" in numbers:
             numbers.add("items.qty")
         defaulted = plain | ({"items", "items.sku"} if of_lines else set())
@@ -46,6 +49,9 @@ def check(settings: Settings) -> None:
                     raise ConfigError(
                         f"{where}.{setting}.{field}: {source.entity} has no such column; it has: {', '.join(sorted(known))}"
                     )
+        lost = sorted(set(source.mapping) & of_refunds)
+        if lost and "refunds" not in source.mapping:
+            raise ConfigError(f"{where}.mapping.{lost[0]}: refunds itself is not mapped: give the path of their array")
         for field, dialect in source.dialects.items():
             if dialect.minor_units and field in _NO_MONEY:
                 raise ConfigError(f"{where}.dialects.{field}.minor_units: {field} is no amount of money")

@@ -42,6 +42,12 @@ items = "lineItems.edges"
 "items.sku" = "node.sku"
 "items.qty" = "node.quantity"
 "items.price" = "node.price.amount"
+refunds = "refunds"
+"refunds.created_at" = "createdAt"
+"refunds.items" = "lines.edges"
+"refunds.quantity" = "quantity"
+"refunds.amount" = "subtotal"
+"refunds.price" = "price.amount"
 [sources.orders_elsewhere.defaults]
 currency = "USD"
 amount = "12.50"
@@ -290,6 +296,8 @@ def _order(chance: random.Random, n: int, odd: int, elsewhere: bool) -> str:
             ["", "", "", ', "pageInfo": {"hasNextPage": true}', ', "pageInfo": {"hasNextPage": false}']
         )
         items = f'{{"edges": {items}{more}}}'
+        if n % 7 == 0:
+            fields["refunds"] = _refunds(random.Random(n), n, odd)
         fields["lineItems"] = items if chance.random() < 0.95 else chance.choice(["null", "[]", "{}"])
     else:
         fields["items"] = items
@@ -299,6 +307,33 @@ def _order(chance: random.Random, n: int, odd: int, elsewhere: bool) -> str:
         if chance.random() < 0.03:
             fields["refunds"] = chance.choice(['{"has_more": true}', "[]", '{"has_more": false}', "null"])
     return _object(chance, fields)
+
+
+def _refunds(chance: random.Random, n: int, odd: int) -> str:
+    if chance.random() < 0.1:
+        return chance.choice(["null", "[]", "{}", "7", '"x"', "[7]", '{"nodes": []}', "false"])
+    refunds = []
+    for _ in range(chance.choice([0, 1, 1, 2])):
+        created = (
+            chance.choice(TIMES)
+            if chance.random() < 0.3
+            else chance.choice(['"2026-03-05T10:00:00Z"', '"2025-01-01T10:00:00Z"'])
+        )
+        lines = [_refund_line(chance, n, odd) for _ in range(chance.choice([0, 1, 1, 2]))]
+        more = chance.choice(["", "", "", ', "pageInfo": {"hasNextPage": true}'])
+        edges = f'{{"edges": [{", ".join(lines)}]{more}}}'
+        refunds.append(_object(chance, {"createdAt": created, "lines": edges}))
+    return "[" + ", ".join(refunds) + "]"
+
+
+def _refund_line(chance: random.Random, n: int, odd: int) -> str:
+    fields = dict(_fields(chance, ("sku", "qty", "price"), n, odd if chance.random() < 0.3 else 0))
+    line = {name: fields[ours] for ours, name in (("sku", "sku"), ("qty", "quantity")) if ours in fields}
+    if "price" in fields:
+        line["price"] = f'{{"amount": {fields["price"]}}}'
+    if chance.random() < 0.5:
+        line["subtotal"] = chance.choice(NUMBERS) if chance.random() < 0.3 else "12.50"
+    return _object(chance, line)
 
 
 def _line(chance: random.Random, n: int, odd: int, elsewhere: bool) -> str:

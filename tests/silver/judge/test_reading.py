@@ -41,7 +41,7 @@ def test_the_usual_names_of_the_api_are_read(make_settings: Make) -> None:
     (order,) = typed(make_settings(ORDERS), [raw])
     assert (order.order_id, order.user_id, order.order_source, order.promo) == ("o1", None, "web", "X")
     assert (order.unreadable, order.amount, order.amount_problem) == (None, 15_000, None)
-    assert order.items == [(1, "A", 2_000, 7_500, 15_000)]
+    assert order.items == [(1, "A", 2_000, 7_500, 15_000, None)]
 
 
 def test_lineage_text_and_what_is_not_there_come_through_as_they_are(make_settings: Make) -> None:
@@ -71,7 +71,7 @@ def test_dotted_mappings_reach_into_records_and_lines(quantity: str, make_settin
     one, two = typed(settings, [raw, other])
     assert (one.order_id, one.user_id, one.order_source, one.unreadable) == ("7", "12345678901234567890", "app", None)
     assert (two.order_id, two.user_id, two.order_source, two.unreadable) == ("true", None, None, None)
-    assert one.items == [(1, "A", 2_000, None, None)]
+    assert one.items == [(1, "A", 2_000, None, None, None)]
     assert two.notes == {"line_invalid": ["line 1: has no sku"]}
     assert [lines(settings, found.values["items"]) for found in read(settings, [raw, other])] == [
         [("A", "2", None)],
@@ -180,7 +180,7 @@ def test_an_identifier_that_looks_like_an_exponent_is_text(make_settings: Make) 
     (found,), (order,) = read(settings, [raw]), typed(settings, [raw])
     assert (found.values["order_id"], order.order_id, order.unreadable) == ("1e999999", "1e999999", None)
     assert lines(settings, found.values["items"]) == [("7E123456", "1e-999999999", "1")]
-    assert order.items == [(1, "7E123456", 0, 10_000, 0)]
+    assert order.items == [(1, "7E123456", 0, 10_000, 0, None)]
     assert order.notes == {
         "rounded": ["line 1: quantity: more digits than are kept"],
         "return_line": ["line 1: quantity <= 0, or a price or total < 0"],
@@ -207,13 +207,16 @@ def test_lines_that_are_no_objects_or_lack_values_are_told_and_keep_every_digit(
         [None, None, None, ("B", "3", "0.10")],
     ]
     one, two = typed(settings, raws)
-    assert one.items == [(4, "B", 3_000, 123_456_789_012_345_678, 370_370_367_037_037_034), (5, "C", 123, None, None)]
+    assert one.items == [
+        (4, "B", 3_000, 123_456_789_012_345_678, 370_370_367_037_037_034, None),
+        (5, "C", 123, None, None, None),
+    ]
     assert one.notes == {
         "line_invalid": ["line 1: is no object", "line 2: has no sku", "line 3: has no sku"],
         "rounded": ["line 5: quantity: more digits than are kept"],
         "number_overflow": ["line 5: price: does not fit"],
     }
-    assert two.items == [(4, "B", 3_000, 1_000, 3_000)]
+    assert two.items == [(4, "B", 3_000, 1_000, 3_000, None)]
     assert two.notes == {"line_invalid": ["line 1: is no object", "line 2: is no object", "line 3: is no object"]}
 
 
@@ -283,7 +286,7 @@ def test_defaults_stand_in_for_missing_and_null_values_only(make_settings: Make)
 def test_of_keys_that_are_given_twice_the_last_counts(make_settings: Make) -> None:
     raw = '{"order_id": "a", "items": [{"sku": "A", "sku": "B", "qty": 1}], "order_id": "b"}'
     (order,) = typed(make_settings(ORDERS), [raw])
-    assert (order.order_id, order.unreadable, order.items) == ("b", None, [(1, "B", 1_000, None, None)])
+    assert (order.order_id, order.unreadable, order.items) == ("b", None, [(1, "B", 1_000, None, None, None)])
 
 
 @pytest.mark.parametrize("space", [" ", "\t", "\n", "\r\n"])

@@ -168,7 +168,10 @@ def test_orders_as_csv_carry_their_lines_as_json(make_settings: Make) -> None:
     header = "order_id,amount,items"
     one, two = typed(make_settings(ORDERS), [Record(f"o1,1.5,{items}", header), Record("o2,x,", header)])
     assert (one.order_id, one.amount, one.amount_problem) == ("o1", 15_000, None)
-    assert one.items == [(1, "A", 2_000, 123_456_789_012_345_678, 246_913_578_024_691_356), (2, "B", 500, None, None)]
+    assert one.items == [
+        (1, "A", 2_000, 123_456_789_012_345_678, 246_913_578_024_691_356, None),
+        (2, "B", 500, None, None, None),
+    ]
     assert one.notes == {"price_unreadable": ["line 2: has a price or total that is no number"]}
     assert (two.order_id, two.amount, two.amount_problem) == ("o2", None, "unreadable")
     assert (two.has_lines, two.items) == (False, [])

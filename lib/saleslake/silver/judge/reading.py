@@ -27,8 +27,14 @@ _JSON_NAMES = {
     "items.quantity": "qty",
     "items.sku": "sku",
     "items.price": "price",
+    **{f"refunds.{name}": name for name in ("created_at", "items", "sku", "amount", "price")},
+    "refunds.quantity": "qty",
 }
 """Where a field lies in the API's JSON unless the mapping says otherwise."""
+WITHIN = ("items.", "refunds.")
+"""How our names of fields within the lists of an order begin; their paths begin there, too."""
+OF_REFUND = ("created_at", "items")
+"""Fields of a refund that are none of its lines."""
 _ALSO = {"items.quantity": "items.qty"}
 """Names of ours that a mapping may use as well: the API's own word."""
 
@@ -37,12 +43,16 @@ _decode_json = msgspec.json.Decoder(float_hook=Number).decode
 
 @dataclass(frozen=True)
 class Fields:
-    """What to read of a record: texts and numbers of its header and of each of its lines (`items`)."""
+    """What to read of a record: texts and numbers of its header, of each of its lines (`items`) and of lines of its `refunds`."""
 
     texts: tuple[str, ...]
     numbers: tuple[str, ...] = ()
     line_texts: tuple[str, ...] = ()
     line_numbers: tuple[str, ...] = ()
+    refund: tuple[str, ...] = ()
+    """Of each refund: its time and its lines."""
+    refund_line: tuple[str, ...] = ()
+    """Of each line of a refund: its sku, then numbers."""
     only_mapped: frozenset[str] = frozenset()
     """Fields that are read where a mapping names them, for nothing says what a source means by the name."""
     free: frozenset[str] = frozenset()
@@ -50,7 +60,8 @@ class Fields:
 
     @property
     def of_header(self) -> tuple[str, ...]:
-        return (*self.texts, *self.numbers, *(("items",) if self.line_texts else ()))
+        lists = (*(("refunds",) if self.refund else ()), *(("items",) if self.line_texts else ()))
+        return (*self.texts, *self.numbers, *lists)
 
     @property
     def of_line(self) -> tuple[str, ...]:
@@ -81,10 +92,20 @@ Reader = Callable[[str, str | None], Read]
 
 def theirs(source: Source, name: str) -> str:
     """The source's own name of one of our fields. Lines are JSON in a CSV file too."""
-    is_json = not source.is_csv or name.startswith("items.")
+    is_json = not source.is_csv or name.startswith(WITHIN)
     return source.mapping.get(
         name, source.mapping.get(_ALSO.get(name, ""), _JSON_NAMES.get(name, name) if is_json else name)
     )
+
+
+def whole_path(source: Source, name: str) -> str:
+    """The same from the record on, where the field lies within a list of an order."""
+    holder, _, within = name.partition(".")
+    if not name.startswith(WITHIN):
+        return theirs(source, name)
+    if holder == "refunds" and within not in OF_REFUND:
+        return f"{whole_path(source, 'refunds.items')}.{theirs(source, name)}"
+    return f"{theirs(source, holder)}.{theirs(source, name)}"
 
 
 _NOWHERE = "\ud800"
