@@ -459,7 +459,9 @@ def judge(record: Landed, setup: Setup) -> Judged:
 
     values = _csv_values(record, breaks) if feed.format == "csv" else _json_values(record)
     if values is not None and feed.format == "csv":
-        values = {name: None if name not in FREE and bare(cell) in NULLS else cell for name, cell in values.items()}
+        values = {
+            name: None if name not in FREE and bare(cell or "") in NULLS else cell for name, cell in values.items()
+        }
     if values is None or _is_of_another_type(values, feed, setup):
         closed = ["unreadable"] if severity.get("unreadable") == "discard" else []
         return Judged(record, feed.entity, ["unreadable"], closed)
@@ -506,7 +508,8 @@ def _csv_values(record: Landed, breaks: Callable[..., None]) -> Row | None:
         breaks("extra_fields")
     if len(cells) < len(names):
         breaks("short_fields", "warn")
-    return dict(zip((name.strip() for name in names), cells, strict=False))
+    bare_names = [name.strip() for name in names]
+    return dict.fromkeys(bare_names) | dict(zip(bare_names, cells, strict=False))
 
 
 def csv_cells(line: str) -> list[str] | None:
@@ -580,6 +583,11 @@ def sold_for(quantity: Amount, price: Amount, total: Amount) -> Decimal | None:
         return money(quantity.exact * price.exact)
 
 
+def _has_column(values: Row, feed: Feed, name: str) -> bool:
+    """Whether the file of a CSV record has the column: if not, no record of it can be blamed."""
+    return feed.format != "csv" or name in values
+
+
 def _status(values: Row, feed: Feed, breaks: Breaks) -> tuple[str | None, bool]:
     """(status, whether it is one of a sale)."""
     status = trimmed(values.get("status")) if feed.has_status else None
@@ -616,7 +624,7 @@ def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks
     if currency is None:
         breaks("currency_unreadable")
     user = _id(values.get("user_id"), setup, breaks)
-    if user is None:
+    if user is None and _has_column(values, feed, "user_id"):
         breaks("user_missing", "warn")
     amount = _money(values.get("amount"), currency, feed, breaks).value
     status, is_sale = _status(values, feed, breaks)
@@ -626,7 +634,7 @@ def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks
         if any(holder.get(mark) not in _NO_MORE for mark in ("has_more", "next", "nextCursor")):
             breaks("lines_incomplete")
     total = sum((line["amount"] or 0 for line in lines), Decimal(0))
-    if amount in (MISSING, UNREADABLE):
+    if amount in (MISSING, UNREADABLE) and _has_column(values, feed, "amount"):
         breaks("amount_missing", "warn")
     elif not isinstance(amount, Problem) and abs(amount - total) > setup.tolerance:
         breaks("amount_mismatch", "warn")
@@ -699,9 +707,9 @@ def _transaction(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: 
     if currency is None:
         breaks("currency_unreadable")
     customer, product = (_id(values.get(name), setup, breaks) for name in ("customer_id", "product_id"))
-    if customer is None:
+    if customer is None and _has_column(values, feed, "customer_id"):
         breaks("customer_missing", "warn")
-    if product is None:
+    if product is None and _has_column(values, feed, "product_id"):
         breaks("product_missing", "warn")
     quantity = _number(values.get("quantity"), 3, feed, breaks)
     total, price = (_money(values.get(name), currency, feed, breaks) for name in ("total_price", "unit_price"))
@@ -772,7 +780,7 @@ def _product(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Brea
     price = _money(values.get("price"), currency, feed, breaks).value
     if price is UNREADABLE:
         breaks("price_unreadable")
-    if price is MISSING:
+    if price is MISSING and _has_column(values, feed, "price"):
         breaks("price_missing", "warn")
     held = None if isinstance(price, Problem) else price
     if (held or 0) < 0:

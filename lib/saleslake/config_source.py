@@ -112,6 +112,11 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     Case, blanks, `-` and `_` do not count."""
     no_customer: tuple[str, ...] = ()
     """Ids of `user_id` or `customer_id` that name nobody (`0` of a shop's guests): the customer is then not given."""
+    items_as: Literal["array", "object", "json"] = "array"
+    """Orders: what stands in place of the lines: an array of them, an object whose members they are, or JSON as a text."""
+    lines_where: dict[str, tuple[str, ...]] = {}
+    """Orders: which lines count: by a dotted path in a line, the texts that may stand there; `""`: nothing. So of a configurable
+    product and the variant in it one is counted: `lines_where = { parent_item_id = "" }`."""
     date_formats: list[str] = ["iso"]
     """Datetime patterns (letters of java.time); `iso` for ISO 8601 with an optional zone; `epoch_s`, `epoch_ms` for seconds and
     milliseconds since 1970; `excel` for a spreadsheet's days."""
@@ -142,6 +147,12 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
             return value
         others = {name: each for name, each in value.items() if name != "items"}
         return others | {f"items.{name}": each for name, each in of_lines.items()}
+
+    @field_validator("lines_where", mode="before")
+    @classmethod
+    def _one_text_or_many(cls, value: Any) -> Any:
+        flat = _flatten(value) if isinstance(value, Mapping) else value
+        return {path: (texts,) if isinstance(texts, str) else texts for path, texts in flat.items()}
 
     @field_validator("mapping", "defaults", mode="before")
     @classmethod
@@ -237,10 +248,9 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     def _has_a_place(self) -> Source:
         if self.format == "api" and self.api is None:
             raise ValueError("format 'api' needs an [api] table with a url")
-        if self.entity != "orders" and "lines_incomplete_paths" in self.model_fields_set:
-            raise ValueError(
-                f"lines_incomplete_paths is for orders, and this source feeds {self.entity!r}: leave it out"
-            )
+        for name in ("lines_incomplete_paths", "items_as", "lines_where"):
+            if self.entity != "orders" and name in self.model_fields_set:
+                raise ValueError(f"{name} is for orders, and this source feeds {self.entity!r}: leave it out")
         if self.no_customer and self.entity not in ("orders", "transactions"):
             raise ValueError(f"no_customer is for orders and transactions, not for {self.entity}: leave it out")
         if self.is_stream:

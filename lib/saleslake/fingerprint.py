@@ -9,7 +9,8 @@ from saleslake.config import EntityRules, Settings
 
 _DECIDES = (
     "entity", "format", "key", "version", "mapping", "defaults", "delimiter", "quote", "escape", "date_formats", "time_zone",
-    "rules", "lines_incomplete_paths", "decimal", "thousands", "dialects", "null_values", "no_sales", "no_customer",
+    "rules", "lines_incomplete_paths", "decimal", "thousands", "dialects", "null_values", "no_sales", "items_as",
+    "lines_where", "no_customer",
 )  # fmt: skip
 
 

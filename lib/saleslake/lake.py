@@ -34,8 +34,6 @@ if TYPE_CHECKING:  # Spark takes most of a second to import, and readers without
     from saleslake.table import Table
 
 _creating: dict[str, threading.Lock] = {}
-_complete: set[str] = set()
-"""Paths of tables that have every column of their description; asked once, for `create` is asked before every write."""
 
 
 def new_run_id() -> str:
@@ -200,33 +198,15 @@ class Lake:
     # --- with Spark --------------------------------------------------------------------------------
 
     def create(self, table: Table) -> None:
-        """Create the table, empty, with its comments, constraints and partitioning, unless it is there.
-
-        A table that is there gets the columns that it lacks, because a former version made it: NULL in the rows it has.
-        """
-        path = self.path(table)
-        with _creating.setdefault(path, threading.Lock()):
+        """Create the table, empty, with its comments, constraints and partitioning, unless it is there."""
+        with _creating.setdefault(self.path(table), threading.Lock()):
             if self.exists(table):
-                if path not in _complete and self._is_readable(table):
-                    self._add_columns(table)
-                    _complete.add(path)
                 return
             if self.settings.is_on_objects:
                 commit = first_commit.text(table, signature(self.run_id))
                 self._cell(f"{self.path(table)}/{first_commit.NAME}").put(commit.encode(), None)
             else:
                 first_commit.write(table, self.path(table), signature(self.run_id))
-
-    def _add_columns(self, table: Table) -> None:
-        there = {column.name for column in self.snapshot(table).schema().fields}
-        lacking = [column for column in table.columns if column.name not in there]
-        if not lacking:
-            return
-        columns = ", ".join(
-            "{} {} COMMENT '{}'".format(c.name, c.type.simpleString(), c.comment.replace("'", "\\'")) for c in lacking
-        )
-        self.may_write()
-        self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
 
     def recreate(self, table: Table) -> None:
         """Replace the table by an empty one with the description as it now is, whatever lies there."""

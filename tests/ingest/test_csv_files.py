@@ -79,6 +79,26 @@ def test_a_quote_never_closed_fails_every_run_by_file_and_line_and_costs_no_othe
     assert (shop.run().failed, shop.run().records) == ([], 0)
 
 
+STRAY = 'user_id,email\n1,a\n2,"b\n3,c\n4,"d"\n5,e\n'
+
+
+def test_a_quote_closed_by_that_of_another_record_fails_every_run_by_file_and_line(shop: Shop) -> None:
+    complaint = (
+        "in/a.csv: line 3: the record that begins there goes over several lines and has text behind a closing quote; look "
+        "for a quote too many in it. Those lines are quarantined as one record (source s), and read again"
+    )
+    for _ in range(2):
+        (failed,) = shop.run(a=STRAY).failed
+        assert failed.startswith(complaint)
+        assert [(row["ordinal"], row["raw"]) for row in shop.rows()] == [
+            (2, "1,a"),
+            (3, '2,"b\n3,c\n4,"d"'),
+            (6, "5,e"),
+        ]
+    report = shop.run(a=STRAY.replace('2,"b', "2,b"))
+    assert (report.failed, report.records) == ([], 5)
+
+
 def test_a_file_that_a_setting_made_unreadable_lands_as_soon_as_the_setting_is_right(shop: Shop) -> None:
     assert shop.run(a=OPEN).records == 2
     report = shop.run(CSV + 'quote = ""\n')

@@ -58,7 +58,7 @@ def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path
     users = 'user_id,email,created_at,country\nu1,"o""brien, \\n{x}\\",2024-01-01,""\nu2,,2024-01-02,Österreich\n'
     (root / "users.csv").write_text(users, encoding="utf-8")
     days = [order(f"O{n}", f"2024-05-0{1 + n % 3}T10:00:00Z", user_id=f"u{n % 4}") for n in range(12)]
-    found.sell("1.jsonl", *days, order("O99", user_id="nul\u0000here", amount=5.0))
+    found.sell("1.jsonl", *days, order("O99", metadata={"source": "web", "promo": "nul\u0000here"}, amount=5.0))
     put(root / "sales", "1.jsonl", *[transaction(f"T{n}", currency="USD") for n in range(5)])
     found.refresh()
     return root

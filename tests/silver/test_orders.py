@@ -35,6 +35,7 @@ entity = "orders"
 format = "jsonl"
 path = "o.jsonl"
 mapping = { status = "state" }
+lines_where = { kind = "" }
 [sources.c]
 entity = "orders"
 format = "csv"
@@ -165,6 +166,7 @@ CASES = [
     Case(
         "return_line", order(amount=-10, items=[LINE | {"price": -5}]), "line 1: quantity <= 0, or a price or total < 0"
     ),
+    Case("lines_left_out", order(items=[LINE, LINE | {"kind": "gift"}]), "line 2: not in lines_where"),
     Case("no_sale", order(state="Cancelled"), "status: 'Cancelled' is no sale"),
     Case("zero_price", order(amount=0, items=[LINE | {"price": 0}]), "line 1: a price of zero"),
     Case("rounded", order(amount=10.00004), "amount: more digits than are kept"),

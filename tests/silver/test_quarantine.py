@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from saleslake import lake as lake_module
-from saleslake.lake import Lake
-from saleslake.publish import insert_rejected
 from saleslake.silver import quarantine, stock
 from tests.frames import expect, frame
 from tests.silver_support import LANDED_AT, Record, judged_row, judged_schema
@@ -71,24 +66,3 @@ def test_of_sound_records_nothing_is_kept(spark: SparkSession) -> None:
     sound = judged_row(1, "A,1,x", product_id="A", on_hand=1, counted_at=LANDED_AT, warnings=["rounded"])
     judged = frame(spark, judged_schema(stock.TABLE), [sound])
     expect(quarantine.rejected(judged, "stock"), quarantine.TABLE, [])
-
-
-def test_a_table_of_a_former_version_gets_its_new_column_and_keeps_its_rows(
-    spark: SparkSession, make_lake: Callable[[str], Lake]
-) -> None:
-    lake = make_lake('[sources.s]\nentity = "stock"\nformat = "csv"\npath = "in"\n')
-    former = replace(quarantine.TABLE, columns=quarantine.TABLE.columns[:-1])
-    lake.create(former)
-    row = judged_row(1, "{", reasons=["unreadable"], details=["x"])
-    judged = frame(spark, judged_schema(stock.TABLE), [row])
-    lake.append(former, quarantine.rejected(judged, "stock").drop("discarded_by"))
-    lake_module._complete.clear()  # as in a process of the present version
-    lake.create(quarantine.TABLE)
-    again = frame(spark, judged_schema(stock.TABLE), [judged_row(2, "{", reasons=["a"], discarded_by=["a"])])
-    insert_rejected(lake, stock.ENTITY, again)
-    states = lake.read(quarantine.TABLE).select("record_id", "discarded_by", quarantine.state()).orderBy("record_id")
-    assert [tuple(r) for r in states.collect()] == [("u#1", None, "quarantined"), ("u#2", ["a"], "discarded")]
-    assert lake.snapshot(quarantine.TABLE).version() == 3, "made, written, completed, written"
-    assert (
-        lake.read(quarantine.TABLE).schema["discarded_by"].metadata["comment"] == quarantine.TABLE.columns[-1].comment
-    )

@@ -76,6 +76,26 @@ def test_a_record_whose_quoting_is_broken_swallows_no_row_and_gives_none_of_its_
     ]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ('1,"x\ny",z\n2,a\n', None),
+        ('1,"x"y,z\n2,a\n', None),
+        ('1,a\n2,"x\n3,"y"\n4,b\n', (2, "broken_quoting")),
+        ('1,a\n2,"x\n3,"y"\n4,b\n5,"x\n6,"y"\n7,c\n', (5, "broken_quoting")),
+        ('1,a\n2,"x\n3,y\n', (2, "unclosed_quote")),
+    ],
+)
+def test_a_record_of_several_lines_with_broken_quoting_is_told_by_its_line(
+    text: str, broken: tuple[int, str] | None, size: int
+) -> None:
+    told, lines = Told(), text.removesuffix("\n").split("\n")
+    chunks = [(first + 1, "\n".join(lines[first : first + size])) for first in range(0, len(lines), size)]
+    assert list(batches(chunks, "utf-8", RFC, 10**9, told))
+    assert told.broken == broken
+
+
 def test_without_a_quote_a_quote_is_a_letter_and_each_line_a_record(tmp_path: Path) -> None:
     body = 'id,note\n1,"a\n2,b"\n'
     assert split(tmp_path, body, of(quote="")) == [(2, '1,"a', None), (3, '2,b"', None)]

@@ -114,6 +114,8 @@ def _landed(lake: Lake, result: Summary) -> None:
             out.print(f"  {r.source} new fields (kept in raw): {', '.join(r.new_fields)}")
         for line in r.ignored_fields:
             out.print(f"  {r.source} {line}")
+        if r.lacking_fields:
+            out.print(f"  {r.source} has no column for {', '.join(r.lacking_fields)}: empty in all of its rows")
         if r.lost_fields:
             out.print(f"  {r.source} mapped columns that its files had and have no more: {', '.join(r.lost_fields)}")
         if r.skipped:

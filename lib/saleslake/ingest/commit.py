@@ -42,6 +42,7 @@ def commit(lake: Lake, name: str, units: list[Unit], report: Landed, extra: dict
         report.new_fields = sorted({*report.new_fields, *fields.new(seen, _read_fields(source, seen) | before, before)})
         report.lost_fields = sorted({*report.lost_fields, *_lost_fields(source, seen, earlier)})
         report.ignored_fields = ignored_fields(source, seen | before)
+        report.lacking_fields = lacking_fields(source, seen)
         control = bronze.Control(
             landed_at=max((u.landed_at for u in units), default=now()),
             units=[u.control() for u in counted],
@@ -101,6 +102,15 @@ def ignored_fields(source: Source, seen: set[str]) -> list[str]:
         return []
     mapped = set(source.mapping.values())
     return [f"{field}: unmapped; {why}" for field, why in _IGNORED.items() if field in seen and field not in mapped]
+
+
+def lacking_fields(source: Source, seen: set[str]) -> list[str]:
+    """Of a CSV: our names of columns that none of its files has, for a person to know that they are empty."""
+    entity = ENTITIES[source.entity]
+    if source.format != "csv" or not seen:
+        return []
+    names = {field: place(source, field, entity.fields) for field in entity.expected if field not in source.defaults}
+    return [field for field, name in names.items() if not headers.places(sorted(seen), name)]
 
 
 def _read_fields(source: Source, seen: set[str]) -> set[str]:

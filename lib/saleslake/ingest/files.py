@@ -25,6 +25,9 @@ from saleslake.sources.csv_records import Told
 from saleslake.sources.files import check_header, check_text, check_whole, has_records, read_header, split_lines
 from saleslake.store import ObjectPath, Place
 
+_LONGEST_PATH = 1024
+"""Bytes of a path in bronze. Where rows are keyed by line it stands in the fact's key, beside an id: PostgreSQL indexes 2,704 bytes
+in all."""
 _MAY_BE_EMPTY_BYTES = 1024 * 1024
 """No header is longer: a larger file is not looked at for being empty."""
 
@@ -52,6 +55,12 @@ def extract(
         done.add(file)
         if not _is_utf8(file):
             report.failed.append(f"{printable(file)}: refused: its name is not UTF-8; rename it")
+            continue
+        if len(file.encode()) > _LONGEST_PATH:
+            report.failed.append(
+                f"{printable(file)}: refused: its path has {len(file.encode()):,} bytes, and databases index keys with no more than "
+                f"{_LONGEST_PATH:,}; shorten it"
+            )
             continue
         try:
             unit = landing.land(_Origin(path, file, number), {} if refetch else latest.get(file, {}))

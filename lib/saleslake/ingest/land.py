@@ -54,6 +54,7 @@ def land(
         watermark=report.watermark,
         new_fields=report.new_fields,
         ignored_fields=report.ignored_fields,
+        lacking_fields=report.lacking_fields,
         lost_fields=report.lost_fields,
         skipped=report.skipped,
     )

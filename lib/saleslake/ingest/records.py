@@ -11,7 +11,7 @@ from saleslake import charsets
 from saleslake.config import Source
 from saleslake.ingest.report import Unread
 from saleslake.landing import LandingZone, Unit
-from saleslake.sources.csv_records import UNCLOSED, Told
+from saleslake.sources.csv_records import BROKEN, UNCLOSED, Told
 from saleslake.sources.documents import InvalidDocument, split_document
 from saleslake.sources.files import RECORDS, read_body, split_lines
 from saleslake.store import Readable
@@ -65,6 +65,9 @@ def unread(told: Told) -> Unread | None:
     if defect == UNCLOSED:
         why = f"{begins} has a quote that is never closed; put it right, or check quote and escape"
         return Unread(why, "From that line on the file is quarantined as one record", "file")
+    if defect == BROKEN:
+        why = f"{begins} goes over several lines and has text behind a closing quote; look for a quote too many in it"
+        return Unread(why, "Those lines are quarantined as one record", "file")
     return Unread(f"{begins} is too long to be held; look for a quote too many", "It is quarantined", "file")
 
 

@@ -22,6 +22,8 @@ class Landed:
     gave_up: bool = False
     """Whether an API answered none of the tries that one of its pages has."""
     new_fields: list[str] = field(default_factory=list)
+    lacking_fields: list[str] = field(default_factory=list)
+    """Of CSV: columns of ours that none of the files has, and that are usually there: said once a run, not once a record."""
     ignored_fields: list[str] = field(default_factory=list)
     """Fields of the source that change what its sales are worth, and that nothing reads."""
     lost_fields: list[str] = field(default_factory=list)

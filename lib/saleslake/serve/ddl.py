@@ -17,7 +17,7 @@ from saleslake.table import Column, Table
 Dialect = Literal["postgres", "redshift", "duckdb"]
 SCHEMA = "gold"
 VARCHAR = 1024
-"""Bytes of a text in Redshift, which plans memory by the declared width; the export refuses longer ones."""
+"""Bytes of a text in Redshift, which plans memory by the declared width; the export cuts longer ones."""
 
 _TYPES: dict[Dialect, dict[str, str]] = {
     "postgres": {"string": "text", "timestamp": "timestamptz", "double": "double precision", "array": "text[]"},

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import duckdb
 
 from saleslake import project
-from saleslake.errors import SaleslakeError
+from saleslake.errors import SaleslakeError, first_line
 from saleslake.lake import Lake
 
 VIEWS = ("views.sql", "duckdb/views.sql")
@@ -32,10 +32,6 @@ def require_tables(lake: Lake, *layers: str) -> None:
         raise SaleslakeError(f"no {missing}tables at {lake.folder('tables')}: run `saleslake run` first")
 
 
-_LATER_COLUMNS = {"silver.quarantine": {"discarded_by": "varchar[]"}}
-"""Columns that a table made by a former version lacks until a run adds them; the views ask for them."""
-
-
 @contextmanager
 def connect(lake: Lake, versions: Mapping[str, int] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in which every table and every view of `VIEWS` can be queried and nothing written.
@@ -50,17 +46,23 @@ def connect(lake: Lake, versions: Mapping[str, int] | None = None) -> Iterator[d
             layer, table = name.split(".")
             connection.execute(f"create schema if not exists {layer}")
             source = f"_{layer}_{table}"
-            rows = lake.rows_at(path, (versions or {}).get(name))
-            connection.register(source, rows)
-            lacking = {c: t for c, t in _LATER_COLUMNS.get(name, {}).items() if c not in rows.schema.names}
-            added = "".join(f", null::{type_} as {column}" for column, type_ in lacking.items())
-            connection.execute(f'create view {layer}."{table}" as select *{added} from {source}')
+            connection.register(source, lake.rows_at(path, (versions or {}).get(name)))
+            connection.execute(f'create view {layer}."{table}" as select * from {source}')
         for view in view_statements(*VIEWS):
             if all(name in there for name in _used(view)):
-                connection.execute(view)
+                _make(connection, view)
         yield connection
     finally:
         connection.close()
+
+
+def _make(connection: duckdb.DuckDBPyConnection, view: str) -> None:
+    try:
+        connection.execute(view)
+    except duckdb.BinderException as e:
+        raise SaleslakeError(
+            f"tables made by another version of saleslake ({first_line(e)}): saleslake run brings them up to this one"
+        ) from None
 
 
 def view_statements(*files: str) -> list[str]:

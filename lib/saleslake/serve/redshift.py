@@ -31,6 +31,7 @@ from saleslake.store import Place, whole_file
 from saleslake.table import Table
 
 LOAD = "load.sql"
+_REST = "…"
 _ROWS_A_FILE = 2_000_000
 
 
@@ -47,7 +48,7 @@ class Exported:
 def export(lake: Lake, folder: Place) -> list[Exported]:
     """Write the current rows, the manifests and `load.sql`. Files of a version that is there already are kept.
 
-    Raises SaleslakeError for a text longer than the column that is to hold it.
+    A text longer than the column that is to hold it is cut, and the log says so. Keys never are: they are shorter.
     """
     folder.mkdir(parents=True, exist_ok=True)
     done = [_export(lake, SERVED[name], pin, folder) for name, pin in served_pins(lake).items()]
@@ -154,20 +155,34 @@ def _sink(file: Place) -> Any:
 
 
 def _as_redshift_reads(table: Table, batch: pa.RecordBatch) -> pa.Table:
-    """Times without zone (they are UTC), for Redshift's `timestamp`; texts looked at for their length."""
+    """Times without zone (they are UTC), for Redshift's `timestamp`; texts no longer than its columns."""
     columns = []
     for column, values in zip(table.columns, batch.columns, strict=True):
         if pa.types.is_timestamp(values.type):
             values = values.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
         elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-            longest = pc.max(pc.binary_length(values)).as_py() or 0
-            if longest > ddl.VARCHAR:
-                raise SaleslakeError(
-                    f"{table.full_name}.{column.name}: a text of {longest} bytes, and Redshift's column holds {ddl.VARCHAR}: "
-                    "raise VARCHAR in lib/saleslake/serve/ddl.py and make sql/ anew"
-                )
+            values = _cut(table, column.name, values)
         columns.append(values)
     return pa.table(columns, names=table.column_names)
+
+
+def _cut(table: Table, column: str, values: pa.Array) -> pa.Array:
+    """Texts of no more bytes than Redshift's column holds, a longer one cut before a character, with `…` in place of the rest."""
+    lengths = pc.binary_length(values)
+    if (pc.max(lengths).as_py() or 0) <= ddl.VARCHAR:
+        return values
+    too_long = pc.sum(pc.greater(lengths, ddl.VARCHAR)).as_py()
+    structlog.get_logger().warning(
+        "texts_cut", target="redshift", table=table.full_name, column=column, rows=too_long, bytes=ddl.VARCHAR
+    )
+    most = ddl.VARCHAR - len(_REST.encode())
+    cut = [
+        text
+        if text is None or len(text.encode()) <= ddl.VARCHAR
+        else text.encode()[:most].decode(errors="ignore") + _REST
+        for text in values.to_pylist()
+    ]
+    return pa.array(cut, values.type)
 
 
 def _has_arrays(table: Table) -> bool:

@@ -50,7 +50,8 @@ class Entity:
     """One silver table and how records become its rows.
 
     `typing`: (source, settings) -> how its records are typed. `required`: our names of the columns a CSV file must have, the
-    key first. `version_columns`: those that `version` of a source may name.
+    key first. `version_columns`: those that `version` of a source may name. `expected`: columns that a source may lack, and whose lack is
+    said once; a rule counts the records without them where the source has them.
     """
 
     table: Table
@@ -59,6 +60,7 @@ class Entity:
     rules: tuple[Rule, ...]
     typing: Callable[[Source, Settings], Typing]
     version_columns: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import types as T
 
 from saleslake.config import Settings, Source
-from saleslake.silver import elsewhere
+from saleslake.silver import elsewhere, order_shapes
 from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, Entity, Typing, severities
 from saleslake.silver.judge import currencies, moments, numbers, texts
 from saleslake.silver.judge.numbers import LIMIT, Problem
@@ -140,7 +140,7 @@ def typing(source: Source, settings: Settings) -> Typing:
     amounts = numbers.Amounts(source.dialect("amount"), _M)
     channel, is_sale = texts.channels(settings.channels), texts.statuses(source.no_sales)
     lines = _Lines(source, identifier)
-    more_lines = elsewhere.finder(source)
+    more_lines, shaped = elsewhere.finder(source), order_shapes.shaper(source)
     keeps_other_lines = severities("orders", source, settings).get("line_invalid") == "warn"
     tolerance = int(settings.run.amount_tolerance * 10**_M)
     version = source.version
@@ -161,6 +161,7 @@ def typing(source: Source, settings: Settings) -> Typing:
         order.created_text, order.updated_text = created, updated
         order.order_source = sources[order_source] if type(order_source) is str else texts.trimmed(order_source)
         order.channel = channel(order_source)
+        order.check_channel(order.channel, longest)
         order.promo = None if promo is None else texts.verbatim(promo)
         order.status, order.is_sale = None, True
         if status is not None:
@@ -180,6 +181,8 @@ def typing(source: Source, settings: Settings) -> Typing:
         if updated_at is not None and not first <= updated_at <= last:
             order.note_time("updated_at")
         order.keeps_other_lines, order.tolerance = keeps_other_lines, tolerance
+        if shaped is not None:
+            items = shaped(items)
         more = more_lines(read.whole, items)
         if more is not None:
             order.note("lines_incomplete", more)
@@ -197,6 +200,7 @@ class _Lines:
         self._emptied = without_nulls(source, range(len(FIELDS.of_line)))
         self._identifier, self._skus = identifier, Remembered(identifier)
         self._no_sku = source.defaults.get("items.sku")
+        self._choose = order_shapes.chooser(source)
         self._quantities = numbers.reader(source.dialect("items.quantity"), _Q)
         self._prices, self._totals = (
             numbers.Amounts(source.dialect(f"items.{each}"), _M) for each in ("price", "total")
@@ -208,11 +212,17 @@ class _Lines:
         order.has_lines = type(items) is list and bool(items)
         if not order.has_lines:
             return
+        if self._choose is not None:
+            items, left_out = self._choose(items)
+            order.has_lines = any(item is not order_shapes.LEFT_OUT for item in items)
+            if left_out:
+                order.note("lines_left_out", left_out)
         take, emptied, skus, quantities, kept = self._take, self._emptied, self._skus, self._quantities, order.items
         prices = self._prices.of(order.currency)
         for number, item in enumerate(items, 1):
             if type(item) is not dict:
-                order.note("line_invalid", f"line {number}: is no object")
+                if item is not order_shapes.LEFT_OUT:
+                    order.note("line_invalid", f"line {number}: is no object")
                 continue
             values = take(item)
             if emptied is not None:
@@ -317,12 +327,19 @@ RULES = (
         "items: missing, empty or no array",
     ),
     elsewhere.RULE,
-    Rule("user_missing", "warn", "no user_id", lambda o: o.user_id is None, "user_id: missing"),
+    noted("lines_left_out", "warn", "lines that the source's `lines_where` leaves out"),
+    Rule(
+        "user_missing",
+        "warn",
+        "no user_id",
+        lambda o: o.user_id is None and "user_id" not in o.absent,
+        "user_id: missing",
+    ),
     Rule(
         "amount_missing",
         "warn",
         "amount missing or no number",
-        lambda o: o.amount is None and o.amount_problem in (None, "unreadable"),
+        lambda o: o.amount is None and o.amount_problem in (None, "unreadable") and "amount" not in o.absent,
         "amount: missing or no number",
     ),
     Rule(
@@ -347,4 +364,5 @@ ENTITY = Entity(
     rules=RULES,
     typing=typing,
     version_columns=("updated_at", "created_at"),
+    expected=("user_id", "amount"),
 )

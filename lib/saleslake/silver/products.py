@@ -90,7 +90,7 @@ RULES = (
         "price_missing",
         "warn",
         "no price",
-        lambda p: p.price is None and p.price_problem is None,
+        lambda p: p.price is None and p.price_problem is None and "price" not in p.absent,
         "price: missing",
     ),
     Rule("negative_price", "warn", "a price below zero", lambda p: (p.price or 0) < 0, "price: below zero"),
@@ -106,4 +106,5 @@ ENTITY = Entity(
     rules=RULES,
     typing=typing,
     version_columns=("updated_at",),
+    expected=("price",),
 )

@@ -166,6 +166,7 @@ def typing(source: Source, settings: Settings) -> Typing:
             if sale.amount is None:
                 sale.note("number_overflow", "quantity × unit_price: does not fit")
         sale.channel = channel(sales_channel)
+        sale.check_channel(sale.channel, longest)
         sale.keyed_by_line = by_line
         sale.date = None if sale.sale_date is None else sale.sale_date // moments.DAY
         sale.version_is_due = bool(source.version)
@@ -212,8 +213,20 @@ RULES = (
         lambda t: "unreadable" in t.problems[1:],
         "a price or total that is no number",
     ),
-    Rule("customer_missing", "warn", "no customer_id", lambda t: t.customer_id is None, "customer_id: missing"),
-    Rule("product_missing", "warn", "no product_id", lambda t: t.product_id is None, "product_id: missing"),
+    Rule(
+        "customer_missing",
+        "warn",
+        "no customer_id",
+        lambda t: t.customer_id is None and "customer_id" not in t.absent,
+        "customer_id: missing",
+    ),
+    Rule(
+        "product_missing",
+        "warn",
+        "no product_id",
+        lambda t: t.product_id is None and "product_id" not in t.absent,
+        "product_id: missing",
+    ),
     noted("no_sale", "warn", "`status` is one of the source's `no_sales`: kept, and out of gold's figures"),
     Rule(
         "return_line",
@@ -241,4 +254,5 @@ ENTITY = Entity(
     rules=RULES,
     typing=typing,
     version_columns=("updated_at", "sale_date"),
+    expected=("customer_id", "product_id"),
 )

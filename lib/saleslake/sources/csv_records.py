@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from saleslake import charsets
 from saleslake.sources import lines
-from saleslake.sources.dialect import At, Dialect, Records, records_of
+from saleslake.sources.dialect import At, Cells, Dialect, Records, records_of, splitter
 
 UNCLOSED, TOO_LONG = "unclosed_quote", "record_too_long"
 """Defects of records whose end was not found, or was found only after more than `most` characters."""
+BROKEN = "broken_quoting"
+"""What is told of a record of several lines with text behind a closing quote: its quote was closed by that of another record."""
 
 Chunks = Iterable[tuple[int, bytes | str]]
 """Whole lines, with the number of the first; without the last one's line break."""
@@ -42,12 +44,14 @@ class _Open:
         self._parts.append(text[: self._most - self._kept])
         self._kept += len(self._parts[-1])
 
-    def batch(self, told: Told, defect: str = "") -> pa.RecordBatch:
-        """The record, its end found or, by its defect, not."""
+    def batch(self, told: Told, defect: str = "", is_whole: Cells | None = None) -> pa.RecordBatch:
+        """The record, its end found or, by its defect, not. `is_whole` splits it where it is not cut."""
         defect = defect or (TOO_LONG if self.is_cut else "")
+        text = "".join(self._parts)
         if defect:
             told.broken = (self.ordinal, defect)
-        text = "".join(self._parts)
+        elif is_whole is not None and is_whole(text.removesuffix("\n")) is None:
+            told.broken = (self.ordinal, BROKEN)
         raw, is_bad = charsets.legible(text if self.is_cut else text.removesuffix("\n").removesuffix("\r"))
         if self.is_cut:
             defect += f": cut after {self._most:,} characters, the landed file has all of it"
@@ -60,7 +64,7 @@ def batches(chunks: Chunks, encoding: str, dialect: Dialect, most: int, told: To
 
     A quote that is never closed makes one record of the rest of the file, with a defect.
     """
-    find, marks = records_of(dialect), [mark.encode() for mark in dialect.marks]
+    find, split, marks = records_of(dialect), splitter(dialect), [mark.encode() for mark in dialect.marks]
     open_: _Open | None = None
     where: At = "start"
     for first, chunk in chunks:
@@ -76,9 +80,11 @@ def batches(chunks: Chunks, encoding: str, dialect: Dialect, most: int, told: To
             if end is None:
                 where = find.left_in(text, 0, where)
                 continue
-            yield open_.batch(told)
+            yield open_.batch(told, is_whole=split)
             open_, at = None, end.end()
-        begin, (marked, at) = at, _marked(find, text, at)
+        begin, (marked, at, broken) = at, _marked(find, split, text, at)
+        if broken is not None:
+            told.broken = (first + text.count("\n", 0, broken), BROKEN)
         if marked:
             number = first + text.count("\n", 0, begin)
             # Without line breaks in cells the chunk is what Arrow is to split: no need to encode it again.
@@ -93,10 +99,10 @@ def batches(chunks: Chunks, encoding: str, dialect: Dialect, most: int, told: To
         yield open_.batch(told, UNCLOSED if where == "quoted" else "")
 
 
-def _marked(find: Records, text: str, at: int) -> tuple[str, int]:
-    """The records from `at` on that end in this text, each in one line: the line breaks within them are marked. And where
-    they end."""
-    parts = []
+def _marked(find: Records, split: Cells, text: str, at: int) -> tuple[str, int, int | None]:
+    """The records from `at` on that end in this text, each in one line: the line breaks within them are marked. Where they end;
+    and where the last one begins that has several lines and broken quoting, if there is one."""
+    parts, broken = [], None
     while at < len(text):
         lines_ = find.run.match(text, at)
         assert lines_ is not None  # it matches no line as well
@@ -105,9 +111,11 @@ def _marked(find: Records, text: str, at: int) -> tuple[str, int]:
         record = find.to_end["start"].match(text, at) if at < len(text) else None
         if record is None:
             break
+        if split(text[at : record.end() - 1]) is None:
+            broken = at
         parts += [text[at : record.end() - 1].replace("\n", lines.MARK), "\n"]
         at = record.end()
-    return "".join(parts), at
+    return "".join(parts), at, broken
 
 
 # --- what is left out ------------------------------------------------------------------------------

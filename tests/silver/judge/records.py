@@ -31,6 +31,8 @@ path = "x"
 time_zone = "Europe/Berlin"
 date_formats = ["iso", "dd/MM/yyyy", "MM/dd/yyyy HH:mm", "d MMM yyyy"]
 version = "updated_at"
+[sources.orders_elsewhere.lines_where]
+"node.kind" = ["", "simple"]
 [sources.orders_elsewhere.mapping]
 status = "state"
 "items.total" = "node.total"
@@ -305,6 +307,8 @@ def _line(chance: random.Random, n: int, odd: int, elsewhere: bool) -> str:
     fields = dict(_fields(chance, ("sku", "qty", "price"), n, odd if odd and chance.random() < 0.4 else 0))
     if elsewhere:
         node = {name: fields[ours] for ours, name in (("sku", "sku"), ("qty", "quantity")) if ours in fields}
+        if chance.random() < 0.1:
+            node["kind"] = chance.choice(['"simple"', '"gift"', "null", '{"a": 1}'])
         if "price" in fields:
             if chance.random() < 0.2:
                 node["total"] = chance.choice(NUMBERS)

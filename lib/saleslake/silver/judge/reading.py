@@ -71,6 +71,8 @@ class Read(NamedTuple):
     """JSON: the record itself."""
     key: Sequence[Any] = ()
     """Of `Source.key_columns`."""
+    absent: frozenset[str] = frozenset()
+    """Of a CSV: our names of the fields that its header has no column for."""
 
 
 Reader = Callable[[str, str | None], Read]
@@ -242,6 +244,7 @@ class _Header(NamedTuple):
     fewest: int
     """Its columns; and without a last one that has no name, which lines may lack."""
     places: list[int]
+    absent: frozenset[str]
 
 
 def _csv_reader(source: Source, fields: Fields) -> Reader:
@@ -255,8 +258,8 @@ def _csv_reader(source: Source, fields: Fields) -> Reader:
 
     def read(raw: str, header: str | None) -> Read:
         if header not in known:
-            known[header] = _header_of(header, source, wanted)
-        split, width, fewest, places = known[header]
+            known[header] = _header_of(header, source, fields, wanted)
+        split, width, fewest, places, absent = known[header]
         cells = split(raw)
         if cells is None:
             values, extra, short, unreadable = list(nothing), False, False, "csv_malformed"
@@ -272,12 +275,12 @@ def _csv_reader(source: Source, fields: Fields) -> Reader:
             fill(values)
         if items is not None:
             values[items] = _json_in_cell(values[items])
-        return Read(values, unreadable, extra, short, None, key)
+        return Read(values, unreadable, extra, short, None, key, absent)
 
     return read
 
 
-def _header_of(header: str | None, source: Source, wanted: Sequence[str]) -> _Header:
+def _header_of(header: str | None, source: Source, fields: Fields, wanted: Sequence[str]) -> _Header:
     own = "" if header is None else headers.read(header)[0]
     try:
         names = [] if header is None else headers.names(header, source)
@@ -285,7 +288,9 @@ def _header_of(header: str | None, source: Source, wanted: Sequence[str]) -> _He
         names = []
     width = len(names)
     places = [width if (at := headers.place(names, name)) is None else at for name in wanted]
-    return _Header(splitter(dialect_of(source, own)), width, width - (names[-1:] == [""]), places)
+    lacking = {name for name, at in zip(fields.of_header, places, strict=False) if at == width} if names else set()
+    absent = frozenset(lacking - source.defaults.keys())
+    return _Header(splitter(dialect_of(source, own)), width, width - (names[-1:] == [""]), places, absent)
 
 
 def _json_in_cell(cell: str | None) -> Any:

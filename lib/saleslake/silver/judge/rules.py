@@ -24,7 +24,7 @@ JSON_BEGINS = r"^[ \t\r\n]*[\{\[]"
 class Record:
     """A record typed by its entity. What all entities have; an entity's own adds its columns."""
 
-    __slots__ = ("extra_fields", "key", "notes", "short_fields", "unreadable", "version_time")
+    __slots__ = ("absent", "extra_fields", "key", "notes", "short_fields", "unreadable", "version_time")
 
     key: str | None
     """What quarantine shows."""
@@ -34,11 +34,13 @@ class Record:
     """Why the record as a whole cannot be read: then all else that is wrong with it follows from that."""
     extra_fields: bool
     short_fields: bool
+    absent: frozenset[str]
+    """Fields that no record of its file can have: a run says so once, and no rule of the record does."""
     notes: dict[str, list[str]] | None
     """What typing its values met, by the name of a rule `of_notes`: what each note says begins with the column's name."""
 
     def __init__(self, read: Read, key: str | None):
-        _, self.unreadable, self.extra_fields, self.short_fields, _, _ = read
+        _, self.unreadable, self.extra_fields, self.short_fields, _, _, self.absent = read
         self.key = key
         self.notes = None
 
@@ -69,6 +71,11 @@ class Record:
         """Note why an id cannot be used, if it cannot."""
         if type(value) is UnfitId:
             self.note(value.why, f"{column}: {value.says}")
+
+    def check_channel(self, channel: str, longest: int) -> None:
+        """Note a channel that is too long for the key that gold makes of it."""
+        if len(channel) * 4 > longest and (size := len(channel.encode("utf-8", "surrogatepass"))) > longest:
+            self.note("key_too_long", f"channel: {size:,} bytes, more than run.longest_key = {longest}")
 
     def check_currency(self, column: str, value: Any, currency: str | None, beside: frozenset[str] | None) -> None:
         """Note an amount that is in another currency than its record."""
@@ -170,11 +177,14 @@ IDS = (
     noted(
         "key_mangled",
         "error",
-        "an id that lost its digits on the way, as `4.501E+11` from a spreadsheet: several ids became one",
+        "an id that lost its digits on the way, as `4.501E+11` from a spreadsheet, so that several ids became one; or that holds U+0000",
         fixed=True,
     ),
     noted(
-        "key_too_long", "error", "an id of more bytes than `run.longest_key`: no database could index it", fixed=True
+        "key_too_long",
+        "error",
+        "an id or channel of more bytes than `run.longest_key`: no database could index it",
+        fixed=True,
     ),
 )
 """Rules of entities with ids: all of them."""

@@ -93,6 +93,8 @@ def identifiers(longest: int) -> Callable[[Any], str | None]:
         if not text.isalnum():
             if not text:
                 return None
+            if "\0" in text:
+                return UnfitId(text, "key_mangled", "holds U+0000, which databases cannot keep")
             if text[0] <= "=":  # a digit, a sign or `="`: letters come later
                 text = _plain_id(text) or ""
                 if not text or type(text) is UnfitId:
@@ -183,7 +185,7 @@ def channels(names: Mapping[str, str]) -> Callable[[Any], str]:
     known = {_spelling(name): channel for name, channel in names.items()}
 
     def read(text: str) -> str:
-        bare = text.strip(AROUND)
+        bare = text.strip(AROUND).replace("\0", "\ufffd")  # a key of gold, which databases must keep
         return known.get(_spelling(bare), bare) if bare else "unknown"
 
     spellings = Remembered(read)
