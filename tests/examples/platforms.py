@@ -14,8 +14,8 @@ Record = dict[str, Any]
 SIZE = 2
 
 
-def _json(value: object, status: int = 200, **headers: str) -> Reply:
-    return Reply(json.dumps(value).encode(), status, {"Content-Type": "application/json", **headers})
+def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
+    return Reply(json.dumps(value).encode(), status, {"Content-Type": "application/json"} | (headers or {}))
 
 
 def _wrong(what: str) -> Reply:
@@ -65,7 +65,7 @@ def shopify_rest(orders: list[Record]) -> Answer:
         info = base64.urlsafe_b64encode(json.dumps([start + SIZE, since, until]).encode()).decode()
         before = f'<{{host}}{asked.path}?limit=2&page_info=before>; rel="previous", ' if start else ""
         link = {"Link": f'{before}<{{host}}{asked.path}?limit=2&page_info={info}>; rel="next"'} if more else {}
-        return _json({"orders": page}, **link)
+        return _json({"orders": page}, headers=link)
 
     return answer
 
@@ -86,7 +86,8 @@ def woocommerce(orders: list[Record]) -> Answer:
         found = [order for order in found if _within(order["date_modified_gmt"] + "Z", since, until, or_at=False)]
         start = (int(query["page"]) - 1) * SIZE
         pages = -(-len(found) // SIZE)
-        return _json(found[start : start + SIZE], **{"X-WP-Total": str(len(found)), "X-WP-TotalPages": str(pages)})
+        totals = {"X-WP-Total": str(len(found)), "X-WP-TotalPages": str(pages)}
+        return _json(found[start : start + SIZE], headers=totals)
 
     return answer
 
