@@ -92,6 +92,30 @@ def woocommerce(orders: list[Record]) -> Answer:
     return answer
 
 
+def magento(orders: list[Record]) -> Answer:
+    """Numbered pages, of which the last one comes again for any number behind it; the total in the body."""
+    criteria, filters = "searchCriteria", "searchCriteria[filter_groups]"
+
+    def answer(asked: Asked) -> Reply:
+        query = asked.query
+        if asked.headers.get("authorization") != f"Bearer {TOKEN}" or asked.path != "/rest/V1/orders":
+            return _json({"message": "The consumer isn't authorized."}, 401)
+        since, until = (
+            query[f"{filters}[{group}][filters][0][value]"]
+            for group, condition in enumerate(("gteq", "lteq"))
+            if query[f"{filters}[{group}][filters][0][field]"] == "updated_at"
+            and query[f"{filters}[{group}][filters][0][condition_type]"] == condition
+        )
+        found = [each for each in orders if since <= each["updated_at"] <= until]
+        is_ascending = query.get(f"{criteria}[sortOrders][0][direction]") == "ASC"
+        found.sort(key=lambda each: each[query[f"{criteria}[sortOrders][0][field]"]], reverse=not is_ascending)
+        size = min(int(query[f"{criteria}[pageSize]"]), SIZE)
+        page = min(int(query[f"{criteria}[currentPage]"]), max(1, -(-len(found) // size)))
+        return _json({"items": found[(page - 1) * size : page * size], "total_count": len(found)})
+
+    return answer
+
+
 def stripe(charges: list[Record], refunds: list[Record]) -> Answer:
     """Lists, newest first, that go on after the object that `starting_after` names; whether there are more is said."""
 

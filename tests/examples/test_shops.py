@@ -77,6 +77,29 @@ def test_orders_of_woocommerce(tmp_path: Path) -> None:
     assert (len(server.seen), orders.landed.fetch["end"]) == (5, "stated total reached")  # type: ignore[index]
 
 
+def test_orders_of_magento(tmp_path: Path) -> None:
+    """Five orders on three pages. Of a product and its variant, and of a bundle and its parts, the first line counts.
+
+    1: 2 × 30.00 + 3 × 10.00 = 90.00    3: a set for 54.50 + 10.00 = 64.50
+    90.00 + 64.50 = 154.50; units 2 + 3 + 1 + 1. 2 is cancelled, 4 paid back, 5 not paid. 1 was placed at 23:30 UTC.
+    """
+    with served(platforms.magento(records("magento/orders.json"))) as server:
+        orders = run("magento", tmp_path / "all", server.url, MAGENTO_TOKEN=TOKEN)["orders"]
+        assert (len(server.seen), orders.landed.fetch["end"]) == (3, "stated total reached")  # type: ignore[index]
+        window = "2025-03-02T11:00:00.5Z", "2025-03-03T13:00:00Z"
+        changed = run("magento", tmp_path / "changed", server.url, *window, MAGENTO_TOKEN=TOKEN)["orders"]
+    assert orders.quarantined == {}
+    assert orders.figures == {"GBP": Figures(2, 4, "7", "154.5", 1, ("2025-03-01", "2025-03-02"))}
+    assert orders.no_sales == ["000000002", "000000004", "000000005"]
+    assert orders.warnings == {"user_missing": 1, "no_sale": 3, "lines_left_out": 3}
+    assert [(line["sku"], f"{line['unit_price']:f}") for line in orders.rows[2]["items"]] == [
+        ("SET", "54.5000"),
+        ("SOCKS", "10.0000"),
+    ]
+    assert {row["channel"] for row in orders.rows} == {"Main"}
+    assert changed.keys == ["000000002", "000000003", "000000005"]
+
+
 def test_shops_are_asked_for_what_changed_in_a_window(tmp_path: Path) -> None:
     with served(platforms.shopify_rest(records("shopify_rest/orders.json"))) as server:
         window = "2025-03-03T12:00:00Z", "2025-03-04T12:00:00Z"
