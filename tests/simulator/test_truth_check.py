@@ -33,6 +33,7 @@ SCHEMA = pa.schema(
         ("date", pa.date32()),
         # Only there because views name them.
         ("purchase_id", pa.string()),
+        ("is_refund", pa.bool_()),
         ("line_number", pa.int32()),
         ("user_id", pa.string()),
         ("sku", pa.string()),
