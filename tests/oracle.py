@@ -423,8 +423,8 @@ def moment(value: Any, zone: str) -> datetime | None:
         return None
 
 
-def currency_of(value: Any, *amounts: Any) -> str | None:
-    """The record's own, else the one that an amount of it names."""
+def currency_of(feed: Feed, value: Any, *amounts: Any) -> str | None:
+    """The record's own, else the one that an amount of it names, else the source's."""
     text = (trimmed(value) or "").upper()
     if text in CODES:
         return text
@@ -439,7 +439,7 @@ def currency_of(value: Any, *amounts: Any) -> str | None:
             meant = set()
         if len(meant) == 1:
             return next(iter(meant))
-    return None
+    return feed.currency if not text else None
 
 
 def channel_of(value: Any, names: dict[str, str]) -> str:
@@ -469,8 +469,6 @@ def judge(record: Landed, setup: Setup) -> Judged:
     if values is None or _is_of_another_type(values, feed, setup):
         closed = ["unreadable"] if severity.get("unreadable") == "discard" else []
         return Judged(record, feed.entity, ["unreadable"], closed)
-    if feed.currency and not trimmed(values.get("currency")):
-        values["currency"] = feed.currency
     key, version, row = _READERS[feed.entity](values, record, feed, setup, breaks)
     if key is None:
         breaks("key_missing")
@@ -624,7 +622,7 @@ def _order(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks
     if updated is None and trimmed(values.get("updated_at")):
         breaks("updated_at_unreadable")
     _plausible(setup, breaks, created, updated)
-    currency = currency_of(values.get("currency"), values.get("amount"))
+    currency = currency_of(feed, values.get("currency"), values.get("amount"))
     if currency is None:
         breaks("currency_unreadable")
     user = _id(values.get("user_id"), setup, breaks)
@@ -779,7 +777,7 @@ def _transaction(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: 
     sold = moment(values.get("sale_date"), feed.time_zone)
     if sold is None:
         breaks("sale_date_unreadable")
-    currency = currency_of(values.get("currency"), values.get("total_price"), values.get("unit_price"))
+    currency = currency_of(feed, values.get("currency"), values.get("total_price"), values.get("unit_price"))
     if currency is None:
         breaks("currency_unreadable")
     customer, product = (_id(values.get(name), setup, breaks) for name in ("customer_id", "product_id"))
@@ -852,7 +850,7 @@ def _user(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks)
 
 def _product(values: Row, record: Landed, feed: Feed, setup: Setup, breaks: Breaks) -> Reading:
     sku = _id(values.get("sku"), setup, breaks)
-    currency = currency_of(values.get("currency"), values.get("price"))
+    currency = currency_of(feed, values.get("currency"), values.get("price"))
     price = _money(values.get("price"), currency, feed, breaks).value
     if price is UNREADABLE:
         breaks("price_unreadable")

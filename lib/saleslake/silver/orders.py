@@ -157,7 +157,7 @@ def typing(source: Source, settings: Settings) -> Typing:
     identifier = texts.identifiers(longest)
     customer = texts.customers(identifier, source.no_customer)
     users, sources = Remembered(customer), Remembered(texts.trimmed)
-    read_currency = currencies.reader(settings.run.currencies)
+    read_currency = currencies.reader(settings.run.currencies, source.defaults.get("currency"))
     first, last = moments.span(*settings.run.plausible_dates)
     amounts = numbers.Amounts(source.dialect("amount"), _M)
     channel, is_sale = texts.channels(settings.channels), texts.statuses(source.no_sales)
@@ -178,9 +178,7 @@ def typing(source: Source, settings: Settings) -> Typing:
         if type(order.key) is UnfitId or type(order.user_id) is UnfitId:
             order.check_id("order_id", order.key)
             order.check_id("user_id", order.user_id)
-        order.currency, order.currency_text = read_currency(currency), currency
-        if order.currency is None and texts.is_blank(currency):
-            order.currency = currencies.stated(amount)
+        order.currency, order.currency_text = read_currency(currency, amount), currency
         order.created_at = created_at = moment(created)
         order.updated_at = updated_at = None if updated is None else moment(updated)
         order.created_text, order.updated_text = created, updated

@@ -54,7 +54,7 @@ def typing(source: Source, settings: Settings) -> Typing:
     """How the products of a source are typed."""
     moment = moments.reader(source.date_formats, source.time_zone)
     identifier = texts.identifiers(settings.run.longest_key)
-    read_currency = currencies.reader(settings.run.currencies)
+    read_currency = currencies.reader(settings.run.currencies, source.defaults.get("currency"))
     plausible = moments.span(*settings.run.plausible_dates)
     amounts = numbers.Amounts(source.dialect("price"), MONEY.scale)
 
@@ -64,7 +64,7 @@ def typing(source: Source, settings: Settings) -> Typing:
         product.sku, product.name = product.key, texts.verbatim(name)
         product.check_id("sku", product.key)
         product.category, product.manufacturer = texts.trimmed(category), texts.trimmed(manufacturer)
-        product.currency = currencies.stated(price) if texts.is_blank(currency) else read_currency(currency)
+        product.currency = read_currency(currency, price)
         product.price, product.price_problem, beside = amounts.of(product.currency).of(price)
         product.check_number("price", price, product.price_problem)
         product.check_currency("price", price, product.currency, beside)

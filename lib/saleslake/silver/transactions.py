@@ -117,7 +117,7 @@ def typing(source: Source, settings: Settings) -> Typing:
     longest = settings.run.longest_key
     identifier = texts.identifiers(longest)
     customer_of = texts.customers(identifier, source.no_customer)
-    read_currency = currencies.reader(settings.run.currencies)
+    read_currency = currencies.reader(settings.run.currencies, source.defaults.get("currency"))
     plausible = moments.span(*settings.run.plausible_dates)
     units = numbers.reader(source.dialect("quantity"), _Q)
     totals, prices = (numbers.Amounts(source.dialect(name), _M) for name in ("total_price", "unit_price"))
@@ -148,9 +148,7 @@ def typing(source: Source, settings: Settings) -> Typing:
             sale.check_id(name, of_name)
         sale.sale_date, sale.sale_date_text = moment(sold), sold
         sale.currency_text = currency
-        sale.currency = read_currency(currency)
-        if sale.currency is None and texts.is_blank(currency):
-            sale.currency = currencies.stated(total) or currencies.stated(price)
+        sale.currency = read_currency(currency, total, price)
         sale.quantity, of_quantity, _ = units.of(quantity)
         sale.total_price, of_total, beside_total = totals.of(sale.currency).of(total)
         sale.unit_price, of_price, beside_price = prices.of(sale.currency).of(price)

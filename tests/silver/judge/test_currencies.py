@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from saleslake.config import Settings
+from saleslake.errors import ConfigError
 from saleslake.silver.judge import currencies
 from saleslake.silver.judge.currencies import CODES, SIGNS, beside, exponent, in_object, reader, stated
 
@@ -143,3 +146,33 @@ def test_an_object_that_is_an_amount_of_money_is_known_by_its_members(value: Any
 )
 def test_an_amount_states_a_currency_where_it_can_mean_no_other(value: Any, code: str | None) -> None:
     assert stated(value) == code
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "default", "expected"),
+    [
+        ("USD", "€5", "GBP", "USD"),
+        (None, "€5", "GBP", "EUR"),
+        (" ", {"amount": 5, "currency": "jpy"}, "GBP", "JPY"),
+        (None, "$5", "GBP", "GBP"),
+        (None, 5, "GBP", "GBP"),
+        (None, None, "GBP", "GBP"),
+        ("EURO", "€5", "GBP", None),
+        (None, "€5", None, "EUR"),
+        (None, 5, None, None),
+    ],
+)
+def test_the_records_own_currency_goes_before_the_amounts_and_that_before_the_default(
+    currency: Any, amount: Any, default: str | None, expected: str | None
+) -> None:
+    read = currencies.reader((), default)
+    assert read(currency, amount) == read(currency, amount) == expected
+
+
+def test_a_default_that_is_no_currency_is_refused_at_the_start(make_settings: Callable[[str], Settings]) -> None:
+    for default in ("euro", "XYZ", ""):
+        with pytest.raises(ConfigError, match=rf"sources\.s\.defaults\.currency: '{default}' is no code of ISO 4217"):
+            make_settings(
+                '[sources.s]\nentity = "products"\nformat = "csv"\npath = "x"\n'
+                f'defaults = {{ currency = "{default}" }}\n'
+            )

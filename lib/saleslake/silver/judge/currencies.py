@@ -8,7 +8,8 @@ from typing import Any
 
 from iso_4217 import Currency
 
-from saleslake.silver.judge.texts import AROUND, Remembered, text_of
+from saleslake.errors import ConfigError
+from saleslake.silver.judge.texts import AROUND, Remembered, is_blank, text_of
 
 _NO_MONEY = frozenset(("BEC", "BEL", "CHC", "LUC", "LUL", "USS"))
 """Codes that ISO lists among those withdrawn without saying that they named accounts, of which it says so today."""
@@ -60,11 +61,28 @@ def code(value: Any, more: frozenset[str] = frozenset()) -> str | None:
     return found if found in CODES or found in more else None
 
 
-def reader(more: Iterable[str]) -> Callable[[Any], str | None]:
-    """Reads a currency: ISO 4217's codes and `more` of the configuration's own."""
+def reader(more: Iterable[str], default: str | None = None) -> Callable[..., str | None]:
+    """Reads the currency of a record, given what stands in its place and its amounts: ISO 4217's codes and `more` of our own.
+
+    Where nothing stands there it is the currency that an amount names, else the default. Raises ConfigError for a default that is
+    no currency.
+    """
     ours = frozenset(more)
     codes = Remembered(lambda text: code(text, ours))
-    return lambda value: codes[value] if type(value) is str else code(value, ours)
+    usual = None if default is None else code(default, ours)
+    if default is not None and usual is None:
+        raise ConfigError(f"defaults.currency: {default!r} is no code of ISO 4217 or run.currencies")
+
+    def read(value: Any, *amounts: Any) -> str | None:
+        found: str | None = codes[value] if type(value) is str else code(value, ours)
+        if found is not None or not is_blank(value):
+            return found
+        for amount in amounts:
+            if type(amount) in (str, dict) and (named := stated(amount)) is not None:
+                return named
+        return usual
+
+    return read
 
 
 def exponent(currency: str | None) -> int:
@@ -117,5 +135,12 @@ def stated(value: Any) -> str | None:
     """The currency that an amount itself names: in its object, or beside its digits where that means one alone."""
     if isinstance(value, dict):
         return code(in_object(value)[1])
-    found = beside(value.strip(_AROUND_SIGNED)) if type(value) is str else None
+    return _stated[value] if type(value) is str else None
+
+
+def _beside_text(text: str) -> str | None:
+    found = beside(text.strip(_AROUND_SIGNED))
     return next(iter(found[1])) if found is not None and len(found[1]) == 1 else None
+
+
+_stated = Remembered(_beside_text)

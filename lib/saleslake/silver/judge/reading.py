@@ -215,7 +215,9 @@ def _json_reader(source: Source, fields: Fields) -> Reader:
 def _filled(source: Source, fields: Fields) -> Callable[[list[Any]], None] | None:
     """Takes away what `null_values` names, and puts `defaults` where nothing stands; None: there are neither."""
     names = fields.of_header
-    defaults = [(at, _default(source, name)) for at, name in enumerate(names) if name in source.defaults]
+    # That of the currency comes last, after what an amount says of itself.
+    others = source.defaults.keys() - {"currency"}
+    defaults = [(at, _default(source, name)) for at, name in enumerate(names) if name in others]
     emptied = without_nulls(
         source, [at for at, name in enumerate(names) if name not in fields.free and name != "items"]
     )
