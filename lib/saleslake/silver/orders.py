@@ -184,7 +184,8 @@ def typing(source: Source, settings: Settings) -> Typing:
         order.created_text, order.updated_text = created, updated
         order.order_source = sources[order_source] if type(order_source) is str else texts.trimmed(order_source)
         order.channel = channel(order_source)
-        order.check_channel(order.channel, longest)
+        if len(order.channel) * 4 > longest:
+            order.check_channel(order.channel, longest)
         order.promo = None if promo is None else texts.verbatim(promo)
         order.status, order.is_sale = None, True
         if status is not None:
@@ -244,7 +245,7 @@ class _Lines:
             if left_out:
                 order.note("lines_left_out", left_out)
         take, emptied, skus, quantities, kept = self._take, self._emptied, self._skus, self._quantities, order.items
-        prices = self._prices.of(order.currency)
+        prices, no_sku, half, sold_for = self._prices.of(order.currency), self._no_sku, _TO_MONEY // 2, 0
         for number, item in enumerate(items, 1):
             if type(item) is not dict:
                 if item is not order_shapes.LEFT_OUT:
@@ -254,27 +255,21 @@ class _Lines:
             if emptied is not None:
                 emptied(values)
             sku, quantity, price, total = values
-            if self._no_sku is not None and texts.is_blank(sku):
-                sku = values[0] = self._no_sku
+            if no_sku is not None and texts.is_blank(sku):
+                sku = values[0] = no_sku
             # Nearly all lines are such as need no more than a look into what was read before: two thirds of the time.
             if type(sku) is str and type(key := skus[sku]) is str and total is None:
                 units, wrong, _ = quantities[type(quantity)][quantity]
                 each, wrong_price, beside = prices[type(price)][price]
-                if (
-                    wrong is None
-                    and wrong_price is None
-                    and beside is None
-                    and units
-                    and each
-                    and units > 0
-                    and each > 0
-                ):
-                    amount = (units * each + _TO_MONEY // 2) // _TO_MONEY
+                is_plain = wrong is None and wrong_price is None and beside is None
+                if is_plain and units and units > 0 and each and each > 0:
+                    amount = (units * each + half) // _TO_MONEY
                     if amount < LIMIT:
                         kept.append((number, key, units, each, amount, None))
-                        order.total += amount
+                        sold_for += amount
                         continue
             self._read_one(order, number, *values)
+        order.total += sold_for
 
     def _read_one(self, order: Order, number: int, sku: Any, quantity: Any, price: Any, total: Any) -> None:
         """Any line: what it says, and all that is wrong with it."""

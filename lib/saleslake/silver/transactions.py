@@ -164,7 +164,8 @@ def typing(source: Source, settings: Settings) -> Typing:
             if sale.amount is None:
                 sale.note("number_overflow", "quantity × unit_price: does not fit")
         sale.channel = channel(sales_channel)
-        sale.check_channel(sale.channel, longest)
+        if len(sale.channel) * 4 > longest:
+            sale.check_channel(sale.channel, longest)
         sale.keyed_by_line = by_line
         sale.date = None if sale.sale_date is None else sale.sale_date // moments.DAY
         sale.version_is_due = bool(source.version)

@@ -45,10 +45,9 @@ _UNITS = [Decimal(10**scale) for scale in range(DIGITS)]
 _FAR = 10**17
 
 
-class Number(str):
-    """A number of JSON that is written with a point or an exponent: its text."""
-
-    __slots__ = ()
+Number = bytes
+"""A number of JSON that is written with a point or an exponent: its text, in a type that no text of a record has, and that is made
+in C."""
 
 
 class Written(NamedTuple):
@@ -73,7 +72,7 @@ class Reader(dict[type, Any]):
         super().__init__(
             {
                 int: Remembered(self._whole, most=50_000),
-                Number: Remembered(lambda value: self._scaled(Written(_decimal(value), None, False)), most=50_000),
+                Number: Remembered(lambda value: self._scaled(Written(_decimal(value.decode()), None, False)), most=50_000),
                 str: Remembered(self._text, most=50_000),
                 type(None): nothing,
             }
@@ -94,7 +93,7 @@ class Reader(dict[type, Any]):
         if type(value) is int:
             found: Decimal | None = Decimal(value)
         elif type(value) is Number:
-            found = _decimal(value)
+            found = _decimal(value.decode())
         elif type(value) is dict:
             return self.exact(currencies.in_object(value)[0]) if self._is_money else None
         else:

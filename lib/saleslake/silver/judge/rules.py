@@ -74,7 +74,8 @@ class Record:
 
     def check_channel(self, channel: str, longest: int) -> None:
         """Note a channel that is too long for the key that gold makes of it."""
-        if len(channel) * 4 > longest and (size := len(channel.encode("utf-8", "surrogatepass"))) > longest:
+        size = len(channel.encode("utf-8", "surrogatepass"))
+        if size > longest:
             self.note("key_too_long", f"channel: {size:,} bytes, more than run.longest_key = {longest}")
 
     def check_currency(self, column: str, value: Any, currency: str | None, beside: frozenset[str] | None) -> None:

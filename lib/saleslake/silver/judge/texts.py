@@ -31,6 +31,8 @@ def text_of(value: Any) -> str | None:
         return value
     if type(value) is bool:
         return "true" if value else "false"
+    if type(value) is bytes:  # a number of JSON: numbers.Number
+        return value.decode()
     return as_json(value) if isinstance(value, dict | list) else str(value)
 
 
@@ -105,7 +107,7 @@ def identifiers(longest: int) -> Callable[[Any], str | None]:
         if value is None or isinstance(value, dict | list):
             return None
         text = text_of(value) or ""
-        if isinstance(value, str):
+        if type(value) is bytes:
             try:
                 number = Decimal(text)
             except InvalidOperation:  # an exponent of twenty digits
