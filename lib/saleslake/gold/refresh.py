@@ -218,8 +218,9 @@ class _Refresh:
         """`keys`: those computed; None: all. `is_small`: the table always is."""
         if table.full_name in self.broken and self.lake.exists(table):
             return overwrite(self.lake, table, expected)
-        known = keys is not None and keys.values is not None
-        if self._is_few(known or is_small):
+        if keys is not None and keys.values is None:  # rows of other keys are not to be taken for rows that went
+            return sync_keys(self.lake, table, expected, keys.frame)
+        if self._is_few(keys is not None or is_small):
             scope = Scope.of_keys(table.keys[0], keys.values) if keys and keys.values is not None else Scope()
             return sync_few(self.lake, table, expected.toArrow(), scope)
         return sync_keys(self.lake, table, expected, keys.frame if keys else None)
