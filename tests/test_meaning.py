@@ -175,3 +175,25 @@ def test_what_nobody_reads_is_told_of_sales_alone(make_settings: Callable[[str],
         for name, config in settings.sources.items()
     }
     assert told == {"o": ["status", "refunds"], "t": ["refunds"], "u": []}
+
+
+def test_customers_without_a_changed_sale_stay_where_prices_and_sales_change_together(
+    tmp_path: Path, make_lake: Make
+) -> None:
+    config = (
+        '[gold]\nmissing_item_price = "catalogue"\n'
+        + source("orders", "orders", "jsonl")
+        + source("wares", "products", "csv")
+    )
+    unpriced = [{"sku": "A", "qty": 2}]
+    put(tmp_path, "orders/1", order("o1", items=unpriced) + "\n" + order("o2", "B", user_id="u2"))
+    put(tmp_path, "wares", "sku,price,currency\nA,3,EUR\n")
+    Batch(make_lake(config)).run(Window())
+    put(tmp_path, "orders/2", order("o3", "B", created_at="2025-02-01"))
+    put(tmp_path, "wares", "sku,price,currency\nA,4,EUR\n")
+    lake = make_lake(config)
+    assert Batch(lake).run(Window()).failures == []
+    frequency = "select user_id, orders from gold.customer_purchase_frequency order by 1"
+    assert rows(lake, frequency) == [("u1", 2), ("u2", 1)]
+    assert rows(lake, "select sum(line_amount) from gold.fact_sales where order_id = 'o1'") == [(8,)]
+    assert verify(lake).holds

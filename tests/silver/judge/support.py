@@ -12,6 +12,11 @@ from saleslake.silver.registry import ENTITIES
 from tests.silver_support import Given, Record
 
 
+def number(text: str) -> bytes:
+    """A number of JSON with a point or an exponent, as its reader makes it (`numbers.Number`)."""
+    return text.encode()
+
+
 class Fields(NamedTuple):
     """One record as read: its values by our names, and what is wrong with it."""
 

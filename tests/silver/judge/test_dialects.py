@@ -10,8 +10,9 @@ import pytest
 
 from saleslake.config import NumberDialect
 from saleslake.silver.judge.currencies import exponent
-from saleslake.silver.judge.numbers import Amounts, Number, reader
+from saleslake.silver.judge.numbers import Amounts, reader
 from saleslake.silver.judge.reading import json_value
+from tests.silver.judge.support import number
 
 USUAL = NumberDialect()
 POINT = NumberDialect(decimal=".")
@@ -116,7 +117,7 @@ def test_a_number_of_json_has_a_decimal_point_whatever_the_dialect(name: str) ->
         *[("1.234", "1.234 (ambiguous)"), ("-12.345", "-12.345 (ambiguous)"), ("999.000", "999 (ambiguous)")],
         *[("€ 1.234", "1.234 (ambiguous)"), ("(1.234)", "-1.234 (ambiguous)"), (" 1.234\u00a0", "1.234 (ambiguous)")],
         *[("0.234", "0.234"), ("01.234", "1.234"), ("1234.567", "1234.567"), ("1.23", "1.23"), ("1.2345", "1.2345")],
-        *[("1.234e0", "1.234"), ("1.23456", "1.2346 (rounded)"), (Number("1.234"), "1.234"), (".234", "0.234")],
+        *[("1.234e0", "1.234"), ("1.23456", "1.2346 (rounded)"), (number("1.234"), "1.234"), (".234", "0.234")],
     ],
 )
 def test_a_text_that_could_be_thousands_is_ambiguous_only_while_no_setting_says_which(text: str, found: str) -> None:
@@ -150,7 +151,7 @@ MINOR = NumberDialect(minor_units=True)
     [
         (1299, "EUR", 129_900),
         ("1299", "EUR", 129_900),
-        (Number("1299.5"), "EUR", 129_950),
+        (number("1299.5"), "EUR", 129_950),
         (-1299, "USD", -129_900),
         (1299, "JPY", 12_990_000),
         ("¥1299", "JPY", 12_990_000),
@@ -171,10 +172,10 @@ def test_minor_units_are_as_small_as_their_currency_has_them(value: Any, currenc
 
 
 def test_minor_units_beyond_the_digits_of_money_are_rounded_or_do_not_fit() -> None:
-    assert Amounts(MINOR, 4).of("KWD").of(Number("1299.05")) == (12_991, "rounded", None)
+    assert Amounts(MINOR, 4).of("KWD").of(number("1299.05")) == (12_991, "rounded", None)
     assert Amounts(MINOR, 4).of("JPY").of(10**14) == (None, "overflow", None)
     assert Amounts(MINOR, 4).of("EUR").of(10**16 - 1) == (10**18 - 100, None, None)
-    assert Amounts(MINOR, 4).exact(Number("1299.055"), "KWD") == Decimal("1.299055")
+    assert Amounts(MINOR, 4).exact(number("1299.055"), "KWD") == Decimal("1.299055")
 
 
 def test_without_minor_units_the_currency_changes_no_amount() -> None:
@@ -188,7 +189,7 @@ def test_without_minor_units_the_currency_changes_no_amount() -> None:
     [
         ({"amount": "12.50", "currencyCode": "EUR"}, USUAL, 125_000, "EUR"),
         ({"amount": "12,50", "currencyCode": "EUR"}, GERMAN, 125_000, "EUR"),
-        ({"amount": Number("12.50"), "currencyCode": "eur"}, GERMAN, 125_000, "EUR"),
+        ({"amount": number("12.50"), "currencyCode": "eur"}, GERMAN, 125_000, "EUR"),
         ({"CurrencyCode": "USD", "Amount": "1.5"}, USUAL, 15_000, "USD"),
         ({"value": 5, "currency_code": "PLN"}, USUAL, 50_000, "PLN"),
         ({"amount": 5, "currency": "PTS"}, USUAL, 50_000, "PTS"),

@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from saleslake.config import Settings
-from saleslake.silver.judge.numbers import Number
 from saleslake.silver.judge.texts import UnfitId, identifiers
 from tests.silver.judge.nasty import near_values
+from tests.silver.judge.support import number
 from tests.silver_support import Record, judge
 
 READ = identifiers(512)
@@ -26,11 +26,11 @@ Make = Callable[[str], Settings]
         (7, "7"),
         (-7, "-7"),
         (10**30, "1" + "0" * 30),
-        (Number("7.0"), "7"),
-        (Number("7.000"), "7"),
-        (Number("7e2"), "700"),
-        (Number("-7.0"), "-7"),
-        (Number("0.0"), "0"),
+        (number("7.0"), "7"),
+        (number("7.000"), "7"),
+        (number("7e2"), "700"),
+        (number("-7.0"), "-7"),
+        (number("0.0"), "0"),
         ("7.0", "7"),
         ("-7.0", "-7"),
         ("007.0", "007"),
@@ -70,7 +70,7 @@ Make = Callable[[str], Settings]
         ("９", "９"),
         ("日本", "日本"),
         ("9007199254740991.0", "9007199254740991"),
-        (Number("9007199254740991.0"), "9007199254740991"),
+        (number("9007199254740991.0"), "9007199254740991"),
     ],
 )
 def test_what_surrounds_an_id_or_made_a_float_of_it_is_no_part_of_it(value: Any, key: str | None) -> None:
@@ -84,14 +84,15 @@ def test_what_surrounds_an_id_or_made_a_float_of_it_is_no_part_of_it(value: Any,
     [
         *("4.501E+11", "4,501E+11", "4.501e+11", "4E+11", "-4.5E+11", "1.23457E+12", '="4.5E+11"', "1E+100"),
         *("9007199254740992.0", "12345678901234567890.0", "0" * 20 + "1.0"),
-        *map(Number, ("7.5", "1.50", "9007199254740992.0", "1e16", "1e-5", "1e99999999999999999999", "1e999999")),
+        *map(number, ("7.5", "1.50", "9007199254740992.0", "1e16", "1e-5", "1e99999999999999999999", "1e999999")),
     ],
 )
 def test_an_id_that_lost_digits_is_told(value: Any) -> None:
     found = READ(value)
     assert isinstance(found, UnfitId)
     assert found.why == "key_mangled"
-    bare = "4.5E+11" if value == '="4.5E+11"' else value
+    text = value.decode() if type(value) is bytes else value
+    bare = "4.5E+11" if text == '="4.5E+11"' else text
     assert found.says == f"'{bare}' is no id any more but a rounded number: export the column as text"
 
 
@@ -116,7 +117,7 @@ FLOATS = st.integers(-(2**53) + 1, 2**53 - 1)
 @given(FLOATS)
 @settings(derandomize=True, deadline=None)
 def test_a_whole_number_is_one_id_however_it_was_kept(whole: int) -> None:
-    kept = (whole, str(whole), f"{whole}.0", Number(f"{whole}.0"), f'="{whole}"', f" {whole}\u00a0", str(float(whole)))
+    kept = (whole, str(whole), f"{whole}.0", number(f"{whole}.0"), f'="{whole}"', f" {whole}\u00a0", str(float(whole)))
     as_floats = [each for each in kept if not (isinstance(each, str) and "e" in each)]
     assert {READ(each) for each in as_floats} == {str(whole)}
 

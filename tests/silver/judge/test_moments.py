@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saleslake.silver.judge import moments
-from saleslake.silver.judge.numbers import Number
 from tests.silver.judge.nasty import near_values
+from tests.silver.judge.support import number
 
 FORMATS = ["iso", "dd/MM/yyyy", "MM/dd/yyyy", "dd.MM.yyyy HH:mm", "yyyy-MM-dd'T'HH:mm:ssXXX", "d MMM yyyy"]
 BERLIN = "Europe/Berlin"
@@ -119,7 +119,7 @@ def test_what_is_no_iso_time_is_none(text: str | None) -> None:
     assert read(text, ["iso"], BERLIN) is None
 
 
-@pytest.mark.parametrize("value", [20250131, Number("2025.5"), True, 10**30, ["2025-01-31"], {"at": "2025-01-31"}, []])
+@pytest.mark.parametrize("value", [20250131, number("2025.5"), True, 10**30, ["2025-01-31"], {"at": "2025-01-31"}, []])
 def test_what_is_no_text_is_no_iso_time(value: object) -> None:
     assert read(value, ["iso"]) is None
 

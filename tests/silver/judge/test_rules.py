@@ -9,7 +9,6 @@ import pytest
 
 from saleslake.config import Settings, Severity
 from saleslake.errors import ConfigError
-from saleslake.silver.judge.numbers import Number
 from saleslake.silver.judge.reading import Read
 from saleslake.silver.judge.rules import (
     READING,
@@ -22,6 +21,7 @@ from saleslake.silver.judge.rules import (
     check_settings,
 )
 from saleslake.silver.registry import ENTITIES
+from tests.silver.judge.support import number
 
 
 class Numbered(Record):
@@ -212,7 +212,7 @@ def test_settings_of_rules_that_have_one_are_accepted() -> None:
     [
         ("abc", "x: 'abc' cannot be read"),
         (" abc\n", "x: ' abc\n' cannot be read"),
-        (Number("1.50"), "x: '1.50' cannot be read"),
+        (number("1.50"), "x: '1.50' cannot be read"),
         (["a"], "x: '[\"a\"]' cannot be read"),
         ("a\u00a0", "x: 'a\u00a0' cannot be read"),
         ("\u00a0", "x: missing"),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saleslake.silver.judge import texts
-from saleslake.silver.judge.numbers import Number
+from tests.silver.judge.support import number
 
 ANY_VALUE = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text(max_size=40),
@@ -63,12 +63,12 @@ def test_a_text_that_people_wrote_is_kept_as_it_is_unless_nothing_stands_there(v
         (None, None),
         (" a ", " a "),
         (10**30, "1" + "0" * 30),
-        (Number("12345678901234567890.10"), "12345678901234567890.10"),
+        (number("12345678901234567890.10"), "12345678901234567890.10"),
         (True, "true"),
         ([], "[]"),
         ({}, "{}"),
         (
-            {"a": [1, Number("1.50"), "x", None, False], "é\n": {"b": '"'}},
+            {"a": [1, number("1.50"), "x", None, False], "é\n": {"b": '"'}},
             '{"a":[1,1.50,"x",null,false],"é\\n":{"b":"\\""}}',
         ),
     ],
