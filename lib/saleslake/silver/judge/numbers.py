@@ -72,7 +72,9 @@ class Reader(dict[type, Any]):
         super().__init__(
             {
                 int: Remembered(self._whole, most=50_000),
-                Number: Remembered(lambda value: self._scaled(Written(_decimal(value.decode()), None, False)), most=50_000),
+                Number: Remembered(
+                    lambda value: self._scaled(Written(_decimal(value.decode()), None, False)), most=50_000
+                ),
                 str: Remembered(self._text, most=50_000),
                 type(None): nothing,
             }
