@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -171,3 +172,19 @@ def test_what_is_skipped_is_in_the_summary_and_lines_keep_their_numbers(
 def test_columns_that_differ_in_case_are_no_new_fields(shop: Shop) -> None:
     report = shop.run(a="USER_ID,E-Mail,Country \n1,x,DE\n")
     assert (report.failed, report.new_fields) == ([], ["E-Mail"])
+
+
+def test_a_path_of_json_that_vanishes_is_said_once_and_only_of_many_records(shop: Shop) -> None:
+    text = (
+        '[sources.s]\nentity = "users"\nformat = "jsonl"\npath = "in"\n'
+        '[sources.s.mapping]\nemail = "contact.mail"\ncountry = "land"\n'
+    )
+
+    def users(first: int, count: int, **more: Any) -> str:
+        return "\n".join(json.dumps({"user_id": n, "land": "DE"} | more) for n in range(first, first + count))
+
+    assert shop.run(text, a=users(0, 20, contact={"mail": "a"})).lost_fields == []
+    assert shop.run(text, b=users(20, 19)).lost_fields == []
+    assert shop.run(text, c=users(40, 20, contact={"mail": None})).lost_fields == []
+    assert shop.run(text, d=users(60, 20)).lost_fields == ["contact.mail"]
+    assert shop.run(text, e=users(80, 20)).lost_fields == []

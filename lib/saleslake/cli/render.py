@@ -117,7 +117,9 @@ def _landed(lake: Lake, result: Summary) -> None:
         if r.lacking_fields:
             out.print(f"  {r.source} has no column for {', '.join(r.lacking_fields)}: empty in all of its rows")
         if r.lost_fields:
-            out.print(f"  {r.source} mapped columns that its files had and have no more: {', '.join(r.lost_fields)}")
+            out.print(
+                f"  {r.source} mapped columns or paths that were there before and are no more: {', '.join(r.lost_fields)}"
+            )
         if r.skipped:
             out.print(f"  {r.source} skipped by skip_lines and skip_last: {r.skipped:,} lines")
 

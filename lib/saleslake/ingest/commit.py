@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from saleslake import bronze
+from saleslake import bronze, unmet
 from saleslake.charsets import printable
 from saleslake.config import Source
 from saleslake.ingest import fields
@@ -40,7 +40,7 @@ def commit(lake: Lake, name: str, units: list[Unit], report: Landed, extra: dict
         earlier = bronze.controls(lake, name)
         before = {field for control in earlier for field in control.fields}
         report.new_fields = sorted({*report.new_fields, *fields.new(seen, _read_fields(source, seen) | before, before)})
-        report.lost_fields = sorted({*report.lost_fields, *_lost_fields(source, seen, earlier)})
+        report.lost_fields = sorted({*report.lost_fields, *_lost_fields(lake, name, seen, earlier, counted)})
         report.ignored_fields = ignored_fields(source, seen | before)
         report.lacking_fields = lacking_fields(source, seen)
         control = bronze.Control(
@@ -132,10 +132,19 @@ def _read_fields(source: Source, seen: set[str]) -> set[str]:
     return fields.with_parents([*names, *within])
 
 
-def _lost_fields(source: Source, seen: set[str], earlier: Sequence[bronze.Control]) -> list[str]:
-    """Mapped columns of a CSV that its latest commit had, and this one does not. So it is said once, not at every commit."""
-    before = next((control.fields for control in reversed(earlier) if control.fields), ())
-    if source.format != "csv" or not seen:
+def _lost_fields(
+    lake: Lake, name: str, seen: set[str], earlier: Sequence[bronze.Control], units: Sequence[Unit]
+) -> list[str]:
+    """Mapped columns or paths that the latest commit had, and this one does not. So it is said once, not at every commit.
+
+    Records of JSON may lack what is optional: only so many that it is no chance are believed.
+    """
+    source, before = lake.settings.sources[name], next((row.fields for row in reversed(earlier) if row.fields), ())
+    if not seen:
         return []
-    names = mapped_columns(source).values()
-    return [name for name in names if headers.places(before, name) and not headers.places(sorted(seen), name)]
+    if source.format == "csv":
+        names = mapped_columns(source).values()
+        return [each for each in names if headers.places(before, each) and not headers.places(sorted(seen), each)]
+    if sum(unit.records for unit in units) < lake.settings.run.quarantine_from_records:
+        return []
+    return [path for path in unmet.mapped_paths(source).values() if path in before and path not in seen]

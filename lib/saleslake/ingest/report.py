@@ -27,7 +27,7 @@ class Landed:
     ignored_fields: list[str] = field(default_factory=list)
     """Fields of the source that change what its sales are worth, and that nothing reads."""
     lost_fields: list[str] = field(default_factory=list)
-    """Of CSV: mapped columns that the files before had, and none of these."""
+    """Mapped columns or paths that the commit before had, and this one has not."""
     skipped: int = 0
     """Of CSV: lines and records that `skip_lines` and `skip_last` left out."""
     since: str | None = None
