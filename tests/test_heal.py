@@ -60,7 +60,7 @@ def test_tables_of_another_version_are_named_by_what_differs_and_made_anew(sampl
     healed = sample.run().summary.healed
     assert healed == [
         "silver.orders: made by another version of saleslake: column is_sale, items.amount, items.line_number, "
-        "items.quantity, items.sku, items.unit_price, status; rebuilding it",
+        "items.quantity, items.refunded_at, items.sku, items.unit_price, status; rebuilding it",
         "silver.quarantine: made by another version of saleslake: column discarded_by; rebuilding it",
         "gold.fact_sales: made by another version of saleslake: column line_no, line_number; rebuilding it",
     ]

@@ -256,7 +256,7 @@ def test_two_sources_of_one_key_that_silver_has_not_seen_leave_one_row(spark: Sp
     """A run that died after landing leaves both for the next run's landing to catch up with, side by side."""
 
     def order(key: int, price: int) -> str:
-        return f'{{"order_id":"o{key}","created_at":"2024-03-0{1 + price % 9}","currency":"EUR","amount":{price},"items":[{{"sku":"s1","qty":1,"price":{price}}}]}}'
+        return f'{{"order_id":"o{key}","created_at":"2024-03-0{1 + price % 9}","currency":"EUR","amount":{price},"status":null,"items":[{{"sku":"s1","qty":1,"price":{price},"line_total":null}}]}}'
 
     files = {
         f"in/orders_{x}/1.x": "\n".join(order(key, key + n) for key in range(1, 41)).encode()

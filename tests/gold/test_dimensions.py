@@ -178,7 +178,7 @@ def test_an_order_has_one_row_with_its_amount_whatever_its_lines(spark: SparkSes
         spark,
         orders.TABLE,
         [
-            {"order_id": "o1", "items": [(n, "A", 1, 5, 5) for n in (1, 2, 3)], "is_sale": True, **full, **base},
+            {"order_id": "o1", "items": [(n, "A", 1, 5, 5, None) for n in (1, 2, 3)], "is_sale": True, **full, **base},
             {"order_id": "o2", "items": [], **cancelled, **base},
         ],
     )

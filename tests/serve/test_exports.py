@@ -12,6 +12,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from structlog.testing import capture_logs
 
 from saleslake.errors import ConfigError
 from saleslake.serve import ddl, duckfile, redshift
@@ -120,18 +121,17 @@ def test_exported_again_only_what_changed_is_written(house: House, tmp_path: Pat
     assert "dim_date" not in new
 
 
-def test_a_text_too_long_for_redshift_is_cut_before_a_character_and_said(
-    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_text_too_long_for_redshift_is_cut_before_a_character_and_said(house: House, tmp_path: Path) -> None:
     promos = {"N1": "ü" * 600, "N2": "x" * 1024, "N3": "x" * 1025, "N4": "x" + "ü" * 600}
     house.sell("2.jsonl", *[order(key, metadata={"source": "web", "promo": promo}) for key, promo in promos.items()])
     house.refresh()
-    redshift.export(house.lake, tmp_path / "export")
+    with capture_logs() as logs:
+        redshift.export(house.lake, tmp_path / "export")
     (file,) = (tmp_path / "export" / "dim_order").rglob("*.parquet")
     found = {row["order_id"]: row["promo"] for row in pq.read_table(file).to_pylist() if row["order_id"] in promos}
     assert found == {"N1": "ü" * 510 + "…", "N2": "x" * 1024, "N3": "x" * 1021 + "…", "N4": "x" + "ü" * 510 + "…"}
-    said = [line for line in capsys.readouterr().out.splitlines() if "texts_cut" in line]
-    assert len(said) == 1 and "gold.dim_order" in said[0] and "promo" in said[0] and "rows=3" in said[0]
+    (said,) = [log for log in logs if log["event"] == "texts_cut"]
+    assert (said["table"], said["column"], said["rows"]) == ("gold.dim_order", "promo", 3)
 
 
 def test_the_duckdb_file_stands_alone(house: House, tmp_path: Path) -> None:

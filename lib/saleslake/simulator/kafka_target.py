@@ -67,7 +67,8 @@ class KafkaTarget:
             if self._sent % _AT_ONCE == 0:
                 self._producer.flush(timeout=DELIVER_SECONDS)
         except (self._library.errors.KafkaError, OSError, ValueError, AssertionError) as e:
-            raise self._failed(e) from None
+            # Why an event was not taken says more than what the flush made of it.
+            raise self._failed(self._error or e) from None
         self.tick()
 
     def tick(self) -> None:
@@ -81,7 +82,7 @@ class KafkaTarget:
         try:
             producer.flush(timeout=DELIVER_SECONDS)
         except (self._library.errors.KafkaError, OSError, ValueError, AssertionError) as e:
-            raise self._failed(e) from None
+            raise self._failed(self._error or e) from None
         finally:
             producer.close(timeout=1)
         self.tick()
