@@ -8,6 +8,7 @@ from saleslake.silver.judge import currencies, moments, numbers, texts
 from saleslake.silver.judge.numbers import Problem
 from saleslake.silver.judge.reading import Fields, Read
 from saleslake.silver.judge.rules import IDS, MONEY_RULES, READING, TIMES, Record, Rule, cannot_be_read, noted
+from saleslake.silver.judge.texts import UnfitId
 from saleslake.table import BOOLEAN, DATE, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -63,6 +64,8 @@ FIELDS = Fields(
     only_mapped=frozenset(("order_id", "status")),
 )  # fmt: skip
 _M, _Q = MONEY.scale, QUANTITY.scale
+_SOUND = (None, None, None)
+"""Of `Transaction.problems`: none."""
 
 
 class Transaction(Record):
@@ -139,13 +142,12 @@ def typing(source: Source, settings: Settings) -> Typing:
         sale.is_sale = is_sale(sale.status)
         if not sale.is_sale:
             sale.note("no_sale", f"status: '{sale.status}' is no sale")
-        for name, of_name in (
-            ("key" if read.key else "transaction_id", key if read.key else given),
-            ("customer_id", sale.customer_id),
-            ("product_id", sale.product_id),
-            ("order_id", sale.order_id),
-        ):
-            sale.check_id(name, of_name)
+        own_id = key if read.key else given
+        if UnfitId in (type(own_id), type(sale.customer_id), type(sale.product_id), type(sale.order_id)):
+            sale.check_id("key" if read.key else "transaction_id", own_id)
+            sale.check_id("customer_id", sale.customer_id)
+            sale.check_id("product_id", sale.product_id)
+            sale.check_id("order_id", sale.order_id)
         sale.sale_date, sale.sale_date_text = moment(sold), sold
         sale.currency_text = currency
         sale.currency = read_currency(currency, total, price)
@@ -153,11 +155,13 @@ def typing(source: Source, settings: Settings) -> Typing:
         sale.total_price, of_total, beside_total = totals.of(sale.currency).of(total)
         sale.unit_price, of_price, beside_price = prices.of(sale.currency).of(price)
         sale.quantity_text, sale.problems = quantity, (of_quantity, of_total, of_price)
-        sale.check_number("quantity", quantity, of_quantity)
-        sale.check_number("total_price", total, of_total)
-        sale.check_number("unit_price", price, of_price)
-        sale.check_currency("total_price", total, sale.currency, beside_total)
-        sale.check_currency("unit_price", price, sale.currency, beside_price)
+        if sale.problems != _SOUND:
+            sale.check_number("quantity", quantity, of_quantity)
+            sale.check_number("total_price", total, of_total)
+            sale.check_number("unit_price", price, of_price)
+        if beside_total is not None or beside_price is not None:
+            sale.check_currency("total_price", total, sale.currency, beside_total)
+            sale.check_currency("unit_price", price, sale.currency, beside_price)
         sale.amount = sale.total_price
         if sale.total_price is None and sale.quantity is not None and sale.unit_price is not None:
             sale.amount = numbers.product(units.exact(quantity), prices.exact(price, sale.currency), _M)
