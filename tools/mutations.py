@@ -202,9 +202,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a product that does not fit is no overflow",
-        f"{LIB}/silver/orders.py",
-        "            if amount is None:\n",
-        "            if amount is not None:\n",
+        f"{LIB}/silver/sale.py",
+        "        if found is None:\n",
+        "        if found is not None:\n",
         "tests/silver/test_orders.py tests/silver/judge/test_frozen.py -m quick",
     ),
     Mutation(

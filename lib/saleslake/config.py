@@ -33,6 +33,7 @@ from saleslake.config_monitoring import Monitoring as Monitoring
 from saleslake.config_rules import CustomRule as CustomRule
 from saleslake.config_rules import EntityRules as EntityRules
 from saleslake.config_serving import Serving as Serving
+from saleslake.config_source import ALSO as ALSO
 from saleslake.config_source import Api as Api
 from saleslake.config_source import Auth as Auth
 from saleslake.config_source import NumberDialect as NumberDialect

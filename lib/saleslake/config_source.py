@@ -16,9 +16,7 @@ from saleslake.config_api import Strict as Strict
 from saleslake.config_api import known_zone
 from saleslake.config_rules import Severity as Severity
 
-_NO_PATTERNS = ("iso", "epoch_s", "epoch_ms", "excel")
 _HASH = re.compile(r"[0-9a-f]{12,64}")
-_ALSO = {"items.quantity": "items.qty"}
 LINES_INCOMPLETE = (
     "pageInfo.hasNextPage", "page_info.has_next_page", "has_more", "hasMore", "has_next", "hasNext", "next", "next_page",
     "nextPage", "next_url", "next_page_url", "next_link", "nextLink", "next_cursor", "nextCursor", "next_token", "nextToken",
@@ -26,14 +24,18 @@ LINES_INCOMPLETE = (
     "_links.next.href",
 )  # fmt: skip
 """How an order usually says that more of its lines or refunds are on another page."""
+ALSO = {"items.quantity": "items.qty"}
+"""Names of our columns that a setting may use as well: the API's own word."""
+DecimalMark = Literal[".", ","]
+ThousandsMark = Literal[".", ",", " ", "'", "\u00a0", "\u202f"]
 
 
 class NumberDialect(Strict):
     """How the texts of one column write numbers. Numbers of JSON have a decimal point whatever stands here."""
 
-    decimal: Literal[".", ","] | None = None
+    decimal: DecimalMark | None = None
     """What stands before decimals; not given: a point, and texts that could mean another number are counted."""
-    thousands: Literal[".", ",", " ", "'", "\u00a0", "\u202f"] | None = None
+    thousands: ThousandsMark | None = None
     """What stands between groups of three digits, where there are any; a blank is any blank that printers use."""
     minor_units: bool = False
     """Amounts are in the smallest unit of their currency: 1299 is EUR 12.99, JPY 1299, KWD 1.299."""
@@ -99,8 +101,8 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
     skip_last: int = Field(default=0, ge=0)
     """csv: records at the end that are none, such as totals; blank lines do not count."""
     encoding: str = "utf-8"
-    decimal: Literal[".", ","] | None = None
-    thousands: Literal[".", ",", " ", "'", "\u00a0", "\u202f"] | None = None
+    decimal: DecimalMark | None = None
+    thousands: ThousandsMark | None = None
     """How texts of this source write numbers; see `NumberDialect`. `12,50` needs decimal = ","; `1.234,50` thousands = "." too."""
     dialects: dict[str, NumberDialect] = {}
     """The same for one of our columns (`total_price`, `items.price`), where an export mixes them; and `minor_units`."""
@@ -191,10 +193,10 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
         if not value:
             raise ValueError("give at least one datetime pattern, or iso")
         for pattern in value:
-            problem = None if pattern in _NO_PATTERNS else date_patterns.problem(pattern)
+            problem = None if pattern in ("iso", *date_patterns.COUNTS) else date_patterns.problem(pattern)
             if problem:
                 raise ValueError(f"{pattern!r} is no datetime pattern for reading: {problem}")
-        counts = [name for name in value if name in _NO_PATTERNS[1:]]
+        counts = [name for name in value if name in date_patterns.COUNTS]
         if len(counts) > 1:
             raise ValueError(f"{' and '.join(counts)} read the same numbers as different times: keep one")
         return value
@@ -268,7 +270,7 @@ class Source(Strict, BaseModel):  # both, because ruff does not look into anothe
 
     def dialect(self, column: str) -> NumberDialect:
         """How one of our columns writes numbers. Raises ValueError where its marks and the source's are the same."""
-        own = self.dialects.get(column) or self.dialects.get(_ALSO.get(column, "")) or NumberDialect()
+        own = self.dialects.get(column) or self.dialects.get(ALSO.get(column, "")) or NumberDialect()
         return own.over(NumberDialect(decimal=self.decimal, thousands=self.thousands))
 
     @property

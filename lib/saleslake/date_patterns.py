@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+COUNTS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "excel": 86_400_000_000}
+"""Formats that are numbers, not patterns: µs in one of their units."""
 MEANINGS = {
     "y": "year", "M": "month", "L": "month", "d": "day", "D": "day of the year", "H": "hour 0-23", "k": "hour 1-24",
     "h": "hour 1-12", "K": "hour 0-11", "a": "AM or PM", "m": "minute", "s": "second", "S": "fraction of a second",

@@ -13,6 +13,7 @@ from saleslake import bronze, unmet
 from saleslake.lake import Lake
 from saleslake.publish import Outcome
 from saleslake.silver import quarantine
+from saleslake.silver.judge.rules import IN_OTHER_DIALECT
 
 _DOUBTFUL, _OTHER = "number_ambiguous", "number_in_other_dialect"
 """Rules: a number that two dialects read differently; one that reads with another dialect than the source's."""
@@ -36,7 +37,7 @@ def _two_dialects(lake: Lake, source: str, outcome: Outcome) -> str:
     doubtful = outcome.warnings[_DOUBTFUL] + outcome.reasons[_DOUBTFUL]
     if not doubtful or not outcome.reasons[_OTHER]:
         return ""
-    value = _example(lake, source, _OTHER, "%reads with another%")
+    value = _example(lake, source, _OTHER, f"%{IN_OTHER_DIALECT}%")
     return (
         f"source {source}: {doubtful:,} records hold numbers such as 1.234, which are one and a bit or a thousand and more, "
         f"and {outcome.reasons[_OTHER]:,} have numbers of another dialect ({value}): set decimal, and thousands if there are "

@@ -50,7 +50,7 @@ def _counted(judged: pa.Table) -> Outcome:
 
 
 def _reused_keys(valid: pa.Table, table: Table) -> int:
-    """As `publish._reused_keys`."""
+    """As `publish.reused_keys`, of all sources together."""
     keys = ", ".join(table.keys)
     narrow = valid.select([*dict.fromkeys((*table.keys, "file", "landed_at", "content_hash", "version_time"))])
     with Lake.duck(valid=narrow) as connection:

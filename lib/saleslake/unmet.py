@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from saleslake import bronze
 from saleslake.config import Source
@@ -68,9 +68,9 @@ def _texts(lake: Lake, name: str) -> Iterator[list[str]]:
         yield [text for (text,) in found if text is not None]
 
 
-def _near(there: set[str], lacking: object) -> str:
+def _near(there: set[str], lacking: Iterable[str]) -> str:
     """What there is at the places where the lacking paths should be: first what is beside them."""
-    parents = {path.rpartition(".")[0] for path in lacking}  # type: ignore[attr-defined]
+    parents = {path.rpartition(".")[0] for path in lacking}
     beside = sorted(path for path in there if path.rpartition(".")[0] in parents)
     others = sorted(path for path in there if path not in beside and "." not in path)
     shown = [*beside, *others][:_SHOWN]

@@ -128,7 +128,7 @@ def _read_fields(source: Source, seen: set[str]) -> set[str]:
         return {columns[at] for name in names for at in headers.places(columns, name)}
     within = [f"{theirs(source, 'items')}.{place(source, f'items.{field}', of_entity)}" for field in of_entity.of_line]
     if "refunds" in source.mapping:
-        within += [whole_path(source, f"refunds.{field}") for field in (*of_entity.refund, *of_entity.refund_line)]
+        within += [whole_path(source, name) for name in of_entity.within_refunds]
     return fields.with_parents([*names, *within])
 
 

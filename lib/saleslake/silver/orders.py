@@ -13,9 +13,10 @@ from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, Entity, Typing, seve
 from saleslake.silver.judge import currencies, moments, numbers, texts
 from saleslake.silver.judge.numbers import LIMIT, Problem
 from saleslake.silver.judge.reading import OF_REFUND, Fields, Read, getter, paths, without_nulls
-from saleslake.silver.judge.rules import IDS, MONEY_RULES, READING, TIMES, Record, Rule, cannot_be_read, noted
+from saleslake.silver.judge.rules import IDS, MONEY_RULES, READING, TIMES, Rule, cannot_be_read, noted
 from saleslake.silver.judge.texts import Remembered, UnfitId
-from saleslake.table import BOOLEAN, DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
+from saleslake.silver.sale import CURRENCY_UNREADABLE, NO_SALE, STATUS, Sale
+from saleslake.table import DATE, INT, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
 
 LINE = T.StructType(
     [
@@ -46,13 +47,7 @@ TABLE = Table(
         Column("order_source", STRING, "metadata.source, trimmed"),
         Column("channel", STRING, "order_source by the mapping in conf/; unknown where there is none", nullable=False),
         Column("promo", STRING, "metadata.promo, verbatim"),
-        Column("status", STRING, "as given, where the source maps one, trimmed"),
-        Column(
-            "is_sale",
-            BOOLEAN,
-            "whether status is none of the source's no_sales: only sales come to gold's fact",
-            nullable=False,
-        ),
+        *STATUS,
         Column(
             "items",
             T.ArrayType(LINE),
@@ -80,7 +75,8 @@ FIELDS = Fields(
     line_texts=("sku",),
     line_numbers=("quantity", "price", "total"),
     refund=OF_REFUND,
-    refund_line=("sku", "quantity", "amount", "price"),
+    refund_texts=refunds.LINE_TEXTS,
+    refund_numbers=refunds.LINE_NUMBERS,
     only_mapped=frozenset(("status", "items.total", "refunds")),
     free=frozenset(("promo",)),
 )
@@ -92,32 +88,24 @@ Line = tuple[int, str, int, int | None, int | None, int | None]
 """line_number, sku, quantity, unit_price, amount, refunded_at; the numbers in units of their types, the moment in µs since 1970."""
 
 
-class Order(Record):
-    """An order, typed. Moments: µs since 1970; numbers: units of their column's type; date: days since 1970."""
+class Order(Sale):
+    """An order, typed."""
 
     __slots__ = (
-        "amount", "amount_problem", "channel", "created_at", "created_text", "currency", "currency_text", "date",
-        "first_refund_date", "has_lines", "is_sale", "items", "keeps_other_lines",
-        "last_refund_date", "order_id", "order_source", "promo", "status", "tolerance", "total",
-        "updated_at", "updated_text", "user_id",
+        "amount", "amount_problem", "created_at", "created_text", "first_refund_date", "has_lines", "items", "keeps_other_lines",
+        "last_refund_date", "order_id", "order_source", "promo", "tolerance", "total", "updated_at", "updated_text", "user_id",
     )  # fmt: skip
     amount: int | None
     amount_problem: Problem | None
-    channel: str
     created_at: int | None
     created_text: object
-    currency: str | None
-    currency_text: object
-    date: int | None
     first_refund_date: int | None
     has_lines: bool
-    is_sale: bool
     keeps_other_lines: bool
     last_refund_date: int | None
     order_id: str | None
     order_source: str | None
     promo: str | None
-    status: str | None
     updated_at: int | None
     updated_text: object
     user_id: str | None
@@ -141,13 +129,6 @@ class Order(Record):
     def net(self) -> int:
         """Of its own lines, in units of MONEY: what was sold when it was placed."""
         return self.total
-
-    def money(self, where: str, amounts: numbers.Amounts, value: Any) -> tuple[int | None, Problem | None]:
-        """An amount in its currency; what is wrong with it is noted."""
-        found, problem, beside = amounts.of(self.currency).of(value)
-        self.check_number(where, value, problem)
-        self.check_currency(where, value, self.currency, beside)
-        return found, problem
 
 
 def typing(source: Source, settings: Settings) -> Typing:
@@ -185,19 +166,12 @@ def typing(source: Source, settings: Settings) -> Typing:
         order.order_source = sources[order_source] if type(order_source) is str else texts.trimmed(order_source)
         order.channel = channel(order_source)
         if len(order.channel) * 4 > longest:
-            order.check_channel(order.channel, longest)
+            order.check_id("channel", texts.within(order.channel, longest))
         order.promo = None if promo is None else texts.verbatim(promo)
         order.status, order.is_sale = None, True
         if status is not None:
-            order.status = texts.trimmed(status)
-            order.is_sale = is_sale(order.status)
-            if not order.is_sale:
-                order.note("no_sale", f"status: '{order.status}' is no sale")
-        order.amount, order.amount_problem, beside = amounts.of(order.currency)[type(amount)][amount]
-        if order.amount_problem is not None:
-            order.check_number("amount", amount, order.amount_problem)
-        if beside is not None:
-            order.check_currency("amount", amount, order.currency, beside)
+            order.take_status(status, is_sale)
+        order.amount, order.amount_problem = order.money("amount", amounts, amount)
         order.date = None if created_at is None else created_at // moments.DAY
         order.version_time = getattr(order, version) if version else created_at if updated_at is None else updated_at
         if created_at is not None and not first <= created_at <= last:
@@ -273,7 +247,7 @@ class _Lines:
 
     def _read_one(self, order: Order, number: int, sku: Any, quantity: Any, price: Any, total: Any) -> None:
         """Any line: what it says, and all that is wrong with it."""
-        where, currency = f"line {number}", order.currency
+        where = f"line {number}"
         key = self._identifier(sku)
         order.check_id(f"{where}: sku", key)
         units, of_quantity, _ = self._quantities.of(quantity)
@@ -283,10 +257,7 @@ class _Lines:
         if "unreadable" in (of_price, of_total):
             order.note("price_unreadable", f"{where}: has a price or total that is no number")
         if amount is None and units is not None and each is not None:
-            exactly = self._quantities.exact(quantity), self._prices.exact(price, currency)
-            amount = numbers.product(*exactly, _M)
-            if amount is None:
-                order.note("number_overflow", f"{where}: quantity × price: does not fit")
+            amount = order.product(f"{where}: quantity × price", self._quantities, quantity, self._prices, price)
         if key is None:
             order.note("line_invalid", f"{where}: has no sku")
         elif units is None:
@@ -323,14 +294,7 @@ RULES = (
         lambda o: cannot_be_read("updated_at", o.updated_text),
         fixed=True,
     ),
-    Rule(
-        "currency_unreadable",
-        "error",
-        "no currency of ISO 4217 or `run.currencies`, and no default for the source",
-        lambda o: o.currency is None,
-        lambda o: cannot_be_read("currency", o.currency_text),
-        fixed=True,
-    ),
+    CURRENCY_UNREADABLE,
     noted(
         "line_invalid",
         "error",
@@ -368,7 +332,7 @@ RULES = (
         lambda o: o.amount is not None and abs(o.amount - o.total) > o.tolerance,
         lambda o: f"amount: differs from its lines' {numbers.text(o.total, _M)}",
     ),
-    noted("no_sale", "warn", "`status` is one of the source's `no_sales`: kept, and out of gold's figures"),
+    NO_SALE,
     noted("return_line", "warn", "a line of its own with quantity <= 0, or a price or total < 0"),
     noted("zero_price", "warn", "a line with a price of exactly zero"),
     *IDS,

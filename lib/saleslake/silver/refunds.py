@@ -19,7 +19,8 @@ from saleslake.table import MONEY, QUANTITY
 if TYPE_CHECKING:
     from saleslake.silver.orders import Order
 
-_OF_LINE = ("sku", "quantity", "amount", "price")
+LINE_TEXTS, LINE_NUMBERS = ("sku",), ("quantity", "amount", "price")
+"""What is read of a line of a refund."""
 _SHOWN = 100
 
 RULES = (
@@ -50,7 +51,9 @@ class Refunds:
     ):
         self._identifier, self._moment, self._plausible = identifier, moment, plausible
         self._is_csv = source.is_csv
-        places = [[theirs(source, f"refunds.{name}") for name in names] for names in (OF_REFUND, _OF_LINE)]
+        places = [
+            [theirs(source, f"refunds.{name}") for name in names] for names in (OF_REFUND, (*LINE_TEXTS, *LINE_NUMBERS))
+        ]
         self._take, self._take_line = (getter([tuple(path.split(".")) for path in each]) for each in places)
         self._emptied, self._line_emptied = (without_nulls(source, range(len(each))) for each in places)
         self._quantities = numbers.reader(source.dialect("refunds.quantity"), QUANTITY.scale)
@@ -138,10 +141,7 @@ class Refunds:
         each, of_price = order.money(f"{where}: price", self._prices, price)
         back, of_amount = order.money(f"{where}: amount", self._amounts, amount)
         if back is None and of_amount is None and units is not None and each is not None:
-            exactly = self._quantities.exact(quantity), self._prices.exact(price, order.currency)
-            back = numbers.product(*exactly, MONEY.scale)
-            if back is None:
-                order.note("number_overflow", f"{where}: quantity × price: does not fit")
+            back = order.product(f"{where}: quantity × price", self._quantities, quantity, self._prices, price)
         if key is None:
             order.note("refund_invalid", f"{where}: has no sku")
         elif units is None and of_quantity in (None, "unreadable"):

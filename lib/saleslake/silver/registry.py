@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from saleslake.config import CustomRule, Settings
+from saleslake.config import ALSO, CustomRule, Settings, Source
 from saleslake.errors import ConfigError
 from saleslake.silver import orders, products, stock, transactions, users
 from saleslake.silver.contract import Entity
 from saleslake.silver.judge.conditions import Conditions
-from saleslake.silver.judge.reading import reader
+from saleslake.silver.judge.reading import Fields, reader
 from saleslake.silver.judge.rules import check_settings
 
 ENTITIES: dict[str, Entity] = {
@@ -26,46 +26,51 @@ def check(settings: Settings) -> None:
         check_settings(f"{settings.config_file}: rules.{name}", ENTITIES[name].rules, rules.severities)
         _check_own(f"{settings.config_file}: rules.{name}.custom", ENTITIES[name], rules.custom)
     for name, source in settings.sources.items():
-        _known(f"{settings.config_file}: sources.{name}.entity", source.entity)
-        entity = ENTITIES[source.entity]
         where = f"{settings.config_file}: sources.{name}"
-        own = {rule.name for rule in settings.rules_of(entity.name).custom}
-        of_ours = {rule: severity for rule, severity in source.rules.items() if rule not in own}
-        check_settings(f"{where}.rules", entity.rules, of_ours)
-        fields = entity.fields
-        plain = {*fields.texts, *fields.numbers}
-        of_lines = {f"items.{field}" for field in (*fields.line_texts, *fields.line_numbers)}
-        of_refunds = {f"refunds.{field}" for field in (*fields.refund, *fields.refund_line)}
-        mapped = plain | of_lines | of_refunds | ({"items", "items.qty"} if of_lines else set())
-        mapped |= {"refunds"} if of_refunds else set()
-        numbers = {*fields.numbers, *(f"items.{field}" for field in fields.line_numbers)}
-        numbers |= {f"refunds.{field}" for field in fields.refund_line[1:]}
-        if "items.quantity" in numbers:
-            numbers.add("items.qty")
-        defaulted = plain | ({"items", "items.sku"} if of_lines else set())
-        for setting, known in (("mapping", mapped), ("defaults", defaulted), ("dialects", numbers)):
-            for field in getattr(source, setting):
-                if field not in known:
-                    raise ConfigError(
-                        f"{where}.{setting}.{field}: {source.entity} has no such column; it has: {', '.join(sorted(known))}"
-                    )
-        lost = sorted(set(source.mapping) & of_refunds)
-        if lost and "refunds" not in source.mapping:
-            raise ConfigError(f"{where}.mapping.{lost[0]}: refunds itself is not mapped: give the path of their array")
-        for field, dialect in source.dialects.items():
-            if dialect.minor_units and field in _NO_MONEY:
-                raise ConfigError(f"{where}.dialects.{field}.minor_units: {field} is no amount of money")
-        try:
-            reader(source, fields)
-            entity.typing(source, settings)
-        except ConfigError as e:
-            raise ConfigError(f"{where}.{e}") from None
-        if source.version and source.version not in entity.version_columns:
-            raise ConfigError(f"{where}.version: {source.version!r} is not one of: {', '.join(entity.version_columns)}")
-        if source.key_columns and source.entity not in ("orders", "transactions"):
-            raise ConfigError(f"{where}.key: several columns are for orders and transactions; {source.entity} has one")
-        if source.key == "line" and source.entity != "transactions":
-            raise ConfigError(f"{where}.key: 'line' is for transactions; {source.entity} needs its own key")
+        _known(f"{where}.entity", source.entity)
+        _check_source(where, source, settings)
+
+
+def _check_source(where: str, source: Source, settings: Settings) -> None:
+    entity = ENTITIES[source.entity]
+    own = {rule.name for rule in settings.rules_of(entity.name).custom}
+    of_ours = {rule: severity for rule, severity in source.rules.items() if rule not in own}
+    check_settings(f"{where}.rules", entity.rules, of_ours)
+    _check_names(where, source, entity.fields)
+    try:
+        reader(source, entity.fields)
+        entity.typing(source, settings)
+    except ConfigError as e:
+        raise ConfigError(f"{where}.{e}") from None
+    if source.version and source.version not in entity.version_columns:
+        raise ConfigError(f"{where}.version: {source.version!r} is not one of: {', '.join(entity.version_columns)}")
+    if source.key_columns and source.entity not in ("orders", "transactions"):
+        raise ConfigError(f"{where}.key: several columns are for orders and transactions; {source.entity} has one")
+    if source.key == "line" and source.entity != "transactions":
+        raise ConfigError(f"{where}.key: 'line' is for transactions; {source.entity} needs its own key")
+
+
+def _check_names(where: str, source: Source, fields: Fields) -> None:
+    """Raise ConfigError for a setting of one of our columns that does not exist, or that it cannot have."""
+    defaulted = {*fields.of_header, *(f"items.{name}" for name in fields.line_texts)} - {"refunds"}
+    of_settings = {"mapping": _also(fields.names), "defaults": defaulted, "dialects": _also(fields.names_of_numbers)}
+    for setting, known in of_settings.items():
+        for field in getattr(source, setting):
+            if field not in known:
+                raise ConfigError(
+                    f"{where}.{setting}.{field}: {source.entity} has no such column; it has: {', '.join(sorted(known))}"
+                )
+    lost = sorted(source.mapping.keys() & set(fields.within_refunds))
+    if lost and "refunds" not in source.mapping:
+        raise ConfigError(f"{where}.mapping.{lost[0]}: refunds itself is not mapped: give the path of their array")
+    for field, dialect in source.dialects.items():
+        if dialect.minor_units and field in _NO_MONEY:
+            raise ConfigError(f"{where}.dialects.{field}.minor_units: {field} is no amount of money")
+
+
+def _also(names: set[str]) -> set[str]:
+    """Names of columns, and their other ones."""
+    return names | {ALSO[name] for name in names & ALSO.keys()}
 
 
 def _known(where: str, entity: str) -> None:

@@ -7,8 +7,9 @@ from saleslake.silver.contract import CDF, LINEAGE_COLUMNS, VERSION_UNREADABLE, 
 from saleslake.silver.judge import currencies, moments, numbers, texts
 from saleslake.silver.judge.numbers import Problem
 from saleslake.silver.judge.reading import Fields, Read
-from saleslake.silver.judge.rules import IDS, MONEY_RULES, READING, TIMES, Record, Rule, cannot_be_read, noted
+from saleslake.silver.judge.rules import IDS, MONEY_RULES, READING, TIMES, Rule, cannot_be_read
 from saleslake.silver.judge.texts import UnfitId
+from saleslake.silver.sale import CURRENCY_UNREADABLE, NO_SALE, STATUS, Sale
 from saleslake.table import BOOLEAN, DATE, MONEY, QUANTITY, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -36,13 +37,7 @@ TABLE = Table(
             "what it was sold for: total_price, else quantity × unit_price, multiplied exactly and rounded once",
         ),
         Column("order_id", STRING, "purchase that it is part of, where the source maps one"),
-        Column("status", STRING, "as given, where the source maps one, trimmed"),
-        Column(
-            "is_sale",
-            BOOLEAN,
-            "whether status is none of the source's no_sales: only sales come to gold's fact",
-            nullable=False,
-        ),
+        *STATUS,
         Column("channel", STRING, "sales_channel by the mapping in conf/; unknown where there is none", nullable=False),
         Column("currency", STRING, "ISO 4217", nullable=False),
         Column("keyed_by_line", BOOLEAN, "whether the key is the place in the file", nullable=False),
@@ -64,25 +59,17 @@ FIELDS = Fields(
     only_mapped=frozenset(("order_id", "status")),
 )  # fmt: skip
 _M, _Q = MONEY.scale, QUANTITY.scale
-_SOUND = (None, None, None)
-"""Of `Transaction.problems`: none."""
 
 
-class Transaction(Record):
-    """A sale, typed. Moments: µs since 1970; numbers: units of their column's type; date: days since 1970."""
+class Transaction(Sale):
+    """A sales transaction, typed."""
 
     __slots__ = (
-        "amount", "channel", "currency", "currency_text", "customer_id", "date", "is_sale", "keyed_by_line", "order_id",
-        "problems", "product_id", "quantity", "quantity_text", "sale_date", "sale_date_text", "status", "total_price", "transaction_id", "transaction_key",
-        "unit_price", "version_is_due",
+        "amount", "customer_id", "keyed_by_line", "order_id", "problems", "product_id", "quantity", "quantity_text", "sale_date",
+        "sale_date_text", "total_price", "transaction_id", "transaction_key", "unit_price", "version_is_due",
     )  # fmt: skip
     amount: int | None
-    channel: str
-    currency: str | None
-    currency_text: object
     customer_id: str | None
-    date: int | None
-    is_sale: bool
     keyed_by_line: bool
     order_id: str | None
     product_id: str | None
@@ -90,7 +77,6 @@ class Transaction(Record):
     quantity_text: object
     sale_date: int | None
     sale_date_text: object
-    status: str | None
     total_price: int | None
     transaction_id: str | None
     transaction_key: str | None
@@ -105,12 +91,10 @@ class Transaction(Record):
 
     @property
     def units(self) -> int:
-        """In units of QUANTITY."""
         return self.quantity or 0
 
     @property
     def net(self) -> int:
-        """In units of MONEY."""
         return self.amount or 0
 
 
@@ -138,10 +122,9 @@ def typing(source: Source, settings: Settings) -> Typing:
         sale.transaction_key, sale.transaction_id = key, given or key
         sale.customer_id, sale.product_id = customer_of(customer), identifier(product)
         sale.order_id = identifier(order)
-        sale.status = None if status is None else texts.trimmed(status)
-        sale.is_sale = is_sale(sale.status)
-        if not sale.is_sale:
-            sale.note("no_sale", f"status: '{sale.status}' is no sale")
+        sale.status, sale.is_sale = None, True
+        if status is not None:
+            sale.take_status(status, is_sale)
         own_id = key if read.key else given
         if UnfitId in (type(own_id), type(sale.customer_id), type(sale.product_id), type(sale.order_id)):
             sale.check_id("key" if read.key else "transaction_id", own_id)
@@ -151,25 +134,18 @@ def typing(source: Source, settings: Settings) -> Typing:
         sale.sale_date, sale.sale_date_text = moment(sold), sold
         sale.currency_text = currency
         sale.currency = read_currency(currency, total, price)
-        sale.quantity, of_quantity, _ = units.of(quantity)
-        sale.total_price, of_total, beside_total = totals.of(sale.currency).of(total)
-        sale.unit_price, of_price, beside_price = prices.of(sale.currency).of(price)
-        sale.quantity_text, sale.problems = quantity, (of_quantity, of_total, of_price)
-        if sale.problems != _SOUND:
+        sale.quantity, of_quantity, _ = units[type(quantity)][quantity]
+        if of_quantity is not None:
             sale.check_number("quantity", quantity, of_quantity)
-            sale.check_number("total_price", total, of_total)
-            sale.check_number("unit_price", price, of_price)
-        if beside_total is not None or beside_price is not None:
-            sale.check_currency("total_price", total, sale.currency, beside_total)
-            sale.check_currency("unit_price", price, sale.currency, beside_price)
+        sale.total_price, of_total = sale.money("total_price", totals, total)
+        sale.unit_price, of_price = sale.money("unit_price", prices, price)
+        sale.quantity_text, sale.problems = quantity, (of_quantity, of_total, of_price)
         sale.amount = sale.total_price
         if sale.total_price is None and sale.quantity is not None and sale.unit_price is not None:
-            sale.amount = numbers.product(units.exact(quantity), prices.exact(price, sale.currency), _M)
-            if sale.amount is None:
-                sale.note("number_overflow", "quantity × unit_price: does not fit")
+            sale.amount = sale.product("quantity × unit_price", units, quantity, prices, price)
         sale.channel = channel(sales_channel)
         if len(sale.channel) * 4 > longest:
-            sale.check_channel(sale.channel, longest)
+            sale.check_id("channel", texts.within(sale.channel, longest))
         sale.keyed_by_line = by_line
         sale.date = None if sale.sale_date is None else sale.sale_date // moments.DAY
         sale.version_is_due = bool(source.version)
@@ -192,14 +168,7 @@ RULES = (
         lambda t: cannot_be_read("sale_date", t.sale_date_text),
         fixed=True,
     ),
-    Rule(
-        "currency_unreadable",
-        "error",
-        "no currency of ISO 4217 or `run.currencies`, and no default for the source",
-        lambda t: t.currency is None,
-        lambda t: cannot_be_read("currency", t.currency_text),
-        fixed=True,
-    ),
+    CURRENCY_UNREADABLE,
     Rule(
         "quantity_unreadable",
         "error",
@@ -230,7 +199,7 @@ RULES = (
         lambda t: t.product_id is None and "product_id" not in t.absent,
         "product_id: missing",
     ),
-    noted("no_sale", "warn", "`status` is one of the source's `no_sales`: kept, and out of gold's figures"),
+    NO_SALE,
     Rule(
         "return_line",
         "warn",

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from saleslake.config import CustomRule, Severity
 from saleslake.errors import ConfigError, first_line
+from saleslake.silver.judge.rules import EMPTY, FRAMED, UNREADABLE
 
 FUNCTIONS = (
     "abs", "ceil", "floor", "round", "sign", "+", "-", "*", "%", "mod", "greatest", "least", "nullif",
@@ -43,7 +44,7 @@ _PARTS = {"year", "quarter", "month", "week", "day", "hour", "minute", "isodow",
 """Of a moment; others are floating-point numbers."""
 _WIDEST = 38
 _FAILED = "could not be evaluated on this record, as where a number becomes too large"
-UNREAD = frozenset({"unreadable", "empty_message", "registry_framing"})
+UNREAD = frozenset({UNREADABLE, EMPTY, FRAMED})
 """Reasons of a record of which nothing is known: no condition is asked."""
 
 

@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from saleslake.date_patterns import COUNTS
 from saleslake.silver.judge import patterns
 from saleslake.silver.judge.texts import AROUND, Remembered, text_of
 
@@ -28,8 +29,6 @@ _NUMBER = re.compile(r"-?[0-9]{1,17}(?:[.,][0-9]{1,17})?")
 _EXCEL_BEGINS = (datetime(1899, 12, 30) - EPOCH) // _MICRO
 """Day 0 of spreadsheets, for days from March 1900 on: before, they count a 29 February that was none."""
 _EXCEL_FIRST = 61
-COUNTS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "excel": 86_400_000_000}
-"""Formats that are numbers: µs in one of their units."""
 _MOST_AWAY = 18 * 60
 
 

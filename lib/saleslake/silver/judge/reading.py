@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from saleslake.config import Source
+from saleslake.config import ALSO, Source
 from saleslake.errors import ConfigError
 from saleslake.silver.judge.texts import AROUND, is_blank
 from saleslake.sources import headers
@@ -34,8 +34,6 @@ WITHIN = ("items.", "refunds.")
 """How our names of fields within the lists of an order begin; their paths begin there, too."""
 OF_REFUND = ("created_at", "items")
 """Fields of a refund that are none of its lines."""
-_ALSO = {"items.quantity": "items.qty"}
-"""Names of ours that a mapping may use as well: the API's own word."""
 
 _decode_json = msgspec.json.Decoder(float_hook=str.encode).decode
 
@@ -50,8 +48,9 @@ class Fields:
     line_numbers: tuple[str, ...] = ()
     refund: tuple[str, ...] = ()
     """Of each refund: its time and its lines."""
-    refund_line: tuple[str, ...] = ()
-    """Of each line of a refund: its sku, then numbers."""
+    refund_texts: tuple[str, ...] = ()
+    refund_numbers: tuple[str, ...] = ()
+    """Of each line of a refund."""
     only_mapped: frozenset[str] = frozenset()
     """Fields that are read where a mapping names them, for nothing says what a source means by the name."""
     free: frozenset[str] = frozenset()
@@ -65,6 +64,25 @@ class Fields:
     @property
     def of_line(self) -> tuple[str, ...]:
         return (*self.line_texts, *self.line_numbers)
+
+    @property
+    def within_refunds(self) -> list[str]:
+        """Our names of what is read of a refund and of its lines."""
+        return [f"refunds.{name}" for name in (*self.refund, *self.refund_texts, *self.refund_numbers)]
+
+    @property
+    def names(self) -> set[str]:
+        """Our names of all that is read."""
+        return {*self.of_header, *(f"items.{name}" for name in self.of_line), *self.within_refunds}
+
+    @property
+    def names_of_numbers(self) -> set[str]:
+        """Those of numbers."""
+        of_lines, of_refunds = (
+            [f"{holder}.{name}" for name in names]
+            for holder, names in (("items", self.line_numbers), ("refunds", self.refund_numbers))
+        )
+        return {*self.numbers, *of_lines, *of_refunds}
 
 
 class Read(NamedTuple):
@@ -98,7 +116,7 @@ def theirs(source: Source, name: str) -> str:
     """The source's own name of one of our fields. Lines are JSON in a CSV file too."""
     is_json = not source.is_csv or name.startswith(WITHIN)
     return source.mapping.get(
-        name, source.mapping.get(_ALSO.get(name, ""), _JSON_NAMES.get(name, name) if is_json else name)
+        name, source.mapping.get(ALSO.get(name, ""), _JSON_NAMES.get(name, name) if is_json else name)
     )
 
 

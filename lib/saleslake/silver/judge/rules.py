@@ -16,8 +16,11 @@ from saleslake.silver.judge.numbers import Problem
 from saleslake.silver.judge.reading import Read
 from saleslake.silver.judge.texts import UnfitId, text_of, trimmed
 
-EMPTY, FRAMED = "empty_message", "registry_framing"
-"""Defects of messages that are reasons of their own. After the first the message's key may stand: `empty_message: A1`."""
+UNREADABLE, EMPTY, FRAMED = "unreadable", "empty_message", "registry_framing"
+"""Reasons of a record of which nothing is known. The last two are defects of messages as well; after EMPTY the message's key may
+stand: `empty_message: A1`."""
+IN_OTHER_DIALECT = "reads with another decimal or thousands"
+"""What is said of a number that breaks `number_in_other_dialect`."""
 JSON_BEGINS = r"^[ \t\r\n]*[\{\[]"
 
 
@@ -63,20 +66,12 @@ class Record:
                 "number_ambiguous", f"{column}: '{text_of(value)}' is one number with a decimal point, another without"
             )
         else:
-            self.note(
-                "number_in_other_dialect", f"{column}: '{text_of(value)}' reads with another decimal or thousands"
-            )
+            self.note("number_in_other_dialect", f"{column}: '{text_of(value)}' {IN_OTHER_DIALECT}")
 
     def check_id(self, column: str, value: str | None) -> None:
         """Note why an id cannot be used, if it cannot."""
         if type(value) is UnfitId:
             self.note(value.why, f"{column}: {value.says}")
-
-    def check_channel(self, channel: str, longest: int) -> None:
-        """Note a channel that is too long for the key that gold makes of it."""
-        size = len(channel.encode("utf-8", "surrogatepass"))
-        if size > longest:
-            self.note("key_too_long", f"channel: {size:,} bytes, more than run.longest_key = {longest}")
 
     def check_currency(self, column: str, value: Any, currency: str | None, beside: frozenset[str] | None) -> None:
         """Note an amount that is in another currency than its record."""
@@ -114,7 +109,7 @@ class Rule:
 
 READING = (
     Rule(
-        "unreadable",
+        UNREADABLE,
         "error",
         "the record is no JSON object, or its CSV quoting is broken, or its bytes are no text",
         lambda r: r.unreadable is not None and r.unreadable.partition(":")[0] not in (EMPTY, FRAMED),

@@ -101,7 +101,7 @@ def identifiers(longest: int) -> Callable[[Any], str | None]:
                 text = _plain_id(text) or ""
                 if not text or type(text) is UnfitId:
                     return text or None
-        return text if len(text) * 4 <= longest else _within(text, longest)
+        return text if len(text) * 4 <= longest else within(text, longest)
 
     def _of_json(value: Any) -> str | None:
         if value is None or isinstance(value, dict | list):
@@ -143,7 +143,7 @@ def joined(identifier: Callable[[Any], str | None], values: Iterable[Any], longe
     if unfit is not None:
         return unfit
     key = "|".join(str(each).replace("\\", "\\\\").replace("|", "\\|") for each in ids)
-    return _within(key, longest)
+    return within(key, longest)
 
 
 def _plain_id(text: str) -> str | None:
@@ -157,7 +157,8 @@ def _plain_id(text: str) -> str | None:
     return found["whole"] if len(found["whole"]) < 18 and abs(int(found["whole"])) < EXACT_TO else _mangled(text)
 
 
-def _within(text: str, longest: int) -> str:
+def within(text: str, longest: int) -> str:
+    """The text, if it has no more bytes than that; else an `UnfitId`."""
     size = len(text.encode("utf-8", "surrogatepass"))
     if size <= longest:
         return text
