@@ -8,7 +8,7 @@ WORKERS ?= 2
 SHARED := -n $(WORKERS)
 # Commands find the environment's Spark and Python, whatever else is on the machine.
 RUN := env -u SPARK_HOME PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
-SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py lib/saleslake/jars.py lib/saleslake/machine.py lib/saleslake/project.py tools/bootstrap.py
+SET_UP := requirements.lock requirements-build.lock pyproject.toml conf/jars.lock conf/spark-defaults.conf conf/log4j2.properties lib/saleslake/install.py lib/saleslake/jars.py lib/saleslake/class_archive.py lib/saleslake/machine.py lib/saleslake/project.py tools/bootstrap.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install run stream simulate kafka airflow test test-quick test-newest test-deep mutations chaos lint types all bench bench-stream clean lock
@@ -18,9 +18,14 @@ help: ## list these targets
 
 install: $(VENV)/.ready ## set up .venv: pinned libraries, Delta's JARs, Spark's configuration
 
-$(VENV)/.ready: $(SET_UP)
+# Set up without Java (.without-java says so): once there is one, what it takes is brought.
+JAVA = $(if $(JAVA_HOME),$(wildcard $(JAVA_HOME)/bin/java),$(shell command -v java))
+$(VENV)/.ready: $(SET_UP) $(if $(wildcard $(VENV)/.without-java),$(if $(JAVA),java-is-there))
 	@$(PYTHON) tools/bootstrap.py
 	@touch $@
+
+.PHONY: java-is-there
+java-is-there:
 
 $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 	@$(PYTHON) tools/bootstrap.py --dev

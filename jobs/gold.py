@@ -18,7 +18,7 @@ def main(argv: list[str]) -> int:
         if not args.no_check:
             batch.check()
 
-    return run_job("gold", args.config, work, verbose=args.verbose)
+    return run_job("gold", args.config, work, verbose=args.verbose, engine=args.engine)
 
 
 if __name__ == "__main__":

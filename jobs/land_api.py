@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     def check(settings: Settings) -> None:
         check_secrets(settings, chosen(settings))
 
-    return run_job("land_api", args.config, work, verbose=args.verbose, check=check)
+    return run_job("land_api", args.config, work, verbose=args.verbose, engine=args.engine, check=check)
 
 
 if __name__ == "__main__":

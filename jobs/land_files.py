@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     def check(settings: Settings) -> None:
         say_missing_paths(settings, chosen(settings))
 
-    return run_job("land_files", args.config, work, verbose=args.verbose, check=check)
+    return run_job("land_files", args.config, work, verbose=args.verbose, engine=args.engine, check=check)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main(argv: list[str]) -> int:
         for table in maintain(batch.lake):
             print(f"{table.table}: {table.skipped or f'{table.files_removed} files became {table.files_added}'}")
 
-    return run_job("maintain", args.config, work, verbose=args.verbose, show=lambda *_: None)
+    return run_job("maintain", args.config, work, verbose=args.verbose, engine=args.engine, show=lambda *_: None)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
             batch.heal()
             batch.silver(chosen(batch.lake.settings))
 
-    return run_job("silver", args.config, work, verbose=args.verbose, check=chosen)
+    return run_job("silver", args.config, work, verbose=args.verbose, engine=args.engine, check=chosen)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
         if not proof.holds:
             raise TableError("the proof does not hold; what is missing is said above")
 
-    return run_job("verify", args.config, work, verbose=args.verbose, show=lambda *_: None)
+    return run_job("verify", args.config, work, verbose=args.verbose, engine=args.engine, show=lambda *_: None)
 
 
 if __name__ == "__main__":

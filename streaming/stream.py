@@ -22,6 +22,7 @@ def main(argv: list[str]) -> int:
         trigger=args.trigger,
         accept_lost_offsets=args.accept_lost_offsets,
         verbose=args.verbose,
+        engine=args.engine,
     )
 
 

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -139,18 +140,48 @@ def make_settings(tmp_path: Path) -> Callable[[str], Settings]:
 
 
 @pytest.fixture
-def make_lake(spark: SparkSession, make_settings: Callable[[str], Settings]) -> Callable[[str], Lake]:
-    """A lakehouse in a temporary folder from the TOML text of a test. Each call is a run of its own."""
+def make_lake(make_settings: Callable[[str], Settings]) -> Iterator[Callable[[str], Lake]]:
+    """A lakehouse in a temporary folder from the TOML text of a test, on the embedded engine. Each call is a run of its own."""
+    with ExitStack() as stack:
+        yield lambda text: closed_with(stack, Lake(make_settings(text)))
+
+
+@pytest.fixture
+def make_spark_lake(spark: SparkSession, make_settings: Callable[[str], Settings]) -> Callable[[str], Lake]:
+    """The same on Spark."""
     return lambda text: Lake(make_settings(text), spark)
 
 
 @pytest.fixture
-def sample(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Iterator[Sample]:
+def make_stream_lake(spark: SparkSession, make_settings: Callable[[str], Settings]) -> Iterator[Callable[[str], Lake]]:
+    """The same for the stream: Spark reads, and the embedded engine writes, as `auto` has it."""
+    with ExitStack() as stack:
+        yield lambda text: closed_with(stack, Lake(make_settings(text), spark, uses="embedded"))
+
+
+@pytest.fixture(params=["embedded", "spark"])
+def make_any_lake(
+    request: pytest.FixtureRequest, spark: SparkSession, make_settings: Callable[[str], Settings]
+) -> Iterator[Callable[[str], Lake]]:
+    """The same on either engine, one after the other."""
+    session = spark if request.param == "spark" else None
+    with ExitStack() as stack:
+        yield lambda text: closed_with(stack, Lake(make_settings(text), session))
+
+
+def closed_with(stack: ExitStack, lake: Lake) -> Lake:
+    """The lake, whose engines are closed when the stack is."""
+    stack.callback(lake.close)
+    return lake
+
+
+@pytest.fixture
+def sample(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Iterator[Sample]:
     """A copy of the sample's lakehouse as the batch left it, and the sample's APIs."""
-    built = built_once(tmp_path_factory, "sample", partial(build_sample, spark))
+    built = built_once(tmp_path_factory, "sample", build_sample)
     shutil.copytree(built, tmp_path / "sample")
     with sample_api() as api:
-        yield Sample(tmp_path / "sample", spark, api)
+        yield Sample(tmp_path / "sample", api)
 
 
 @pytest.fixture

@@ -401,6 +401,11 @@ def history(draw: st.DrawFn, entity: str, key: str, most: int = 5) -> list[Versi
 # --- versions to text ------------------------------------------------------------------------------
 
 
+def json_line(cells: dict[str, str]) -> str:
+    """A CSV line's cells as a JSON record."""
+    return _json({name: _quoted(cell) if cell else "null" for name, cell in cells.items()}, spaced=False)
+
+
 def csv_line(cells: dict[str, str], names: list[str], mangled: str = "") -> str:
     """One CSV line under a header, as RFC 4180 writes it, then mangled."""
     parts = [_cell(cells.get(name, "")) for name in names]

@@ -52,8 +52,8 @@ def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path
 class Sample:
     """The lakehouse of conf/saleslake.toml with its data in a folder, and the sample's APIs served where it asks for them."""
 
-    def __init__(self, folder: Path, spark: SparkSession, api: MockApi):
-        self.folder, self.spark, self.api = folder, spark, api
+    def __init__(self, folder: Path, api: MockApi):
+        self.folder, self.api = folder, api
 
     def environment(self) -> dict[str, str]:
         """What a program needs to work on it."""
@@ -67,7 +67,7 @@ class Sample:
         with pytest.MonkeyPatch.context() as patch:
             for variable, value in self.environment().items():
                 patch.setenv(variable, value)
-            return Lake(open_settings(str(DEFAULT_CONFIG)), self.spark)
+            return Lake(open_settings(str(DEFAULT_CONFIG)))
 
     def run(self) -> Batch:
         """The whole batch over what the sources hold now."""
@@ -81,10 +81,10 @@ def sample_api() -> MockApi:
     return MockApi(SAMPLE / "api_orders.json", SAMPLE / "api_products.json")
 
 
-def build_sample(_: SparkSession, folder: Path) -> None:
-    """What `saleslake run --demo` makes of the sample, on the session that is there; what it prints, in `said.txt`."""
+def build_sample(folder: Path) -> None:
+    """What `saleslake run --demo` makes of the sample, on the embedded engine; what it prints, in `said.txt`."""
     with mock.patch.dict(os.environ, {"SALESLAKE__PATHS__DATA": str(folder / "data")}):  # --demo names its APIs there
-        done = CliRunner().invoke(app, ["run", "--demo"])
+        done = CliRunner().invoke(app, ["run", "--demo", "--engine", "embedded"])
     assert done.exit_code == 0, done.output
     (folder / "said.txt").write_text(done.stdout)
 
@@ -102,4 +102,4 @@ def build_streamed(spark: SparkSession, folder: Path) -> None:
 
 def streamed_lake(spark: SparkSession, folder: Path) -> Lake:
     """The lakehouse of the stream in that folder."""
-    return Lake(open_settings(str(folder / "saleslake.toml")), spark)
+    return Lake(open_settings(str(folder / "saleslake.toml")), spark, uses="embedded")

@@ -1,12 +1,17 @@
-"""Scenarios of whole runs: files that appear, grow, shrink, change and change back, and the steps taken over them."""
+"""Scenarios of whole runs: files that appear, grow, shrink, change and change back, and the steps taken over them.
+
+Large ones hold dozens of keys of every source; small ones a few keys of two or three, so that hundreds can be tried.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hypothesis import strategies as st
 
+from saleslake.engine.interface import Name
 from tests import histories
 from tests.histories import Version
 from tests.oracle import Feed, Setup
@@ -49,6 +54,12 @@ FEEDS = {
     "products_more": Feed("products", "jsonl"),
     "stock": Feed("stock", "csv"),
 }
+EVENTS = {
+    "events_orders": Feed("orders", "jsonl"),
+    "events_transactions": Feed("transactions", "jsonl", version="updated_at", currency="EUR"),
+}
+"""What the stream brings: lines of both in one file."""
+ALL_FEEDS = FEEDS | EVENTS
 STEPS = ("all", "land", "land and silver", "land, silver of some", "twice")
 RULES = {
     "default": {},
@@ -67,10 +78,15 @@ RULES = {
 
 @dataclass
 class Run:
-    """What is done to the files before it (path below the root → bytes), and what is done then."""
+    """What is done to the files before it (path below the root → bytes), and what is done then.
+
+    `dies_at`: the kill point, or the write (`write:3`), at which it ends; nothing: it ends well. `engine`: the one that it takes.
+    """
 
     files: dict[str, bytes]
     step: str
+    dies_at: str = ""
+    engine: Name = "embedded"
 
 
 @dataclass
@@ -85,12 +101,22 @@ class Scenario:
     @property
     def setup(self) -> Setup:
         return Setup(
-            {name: FEEDS[name] for name in self.feeds},
+            {name: ALL_FEEDS[name] for name in self.feeds},
             RULES[self.rules],
             CHANNELS,
             self.missing_item_price,
             ("products_more", "products_csv"),
+            event_types=("order", "transaction") if self.streams else (),
         )
+
+    @property
+    def streams(self) -> list[str]:
+        return [name for name in self.feeds if name in EVENTS]
+
+    @property
+    def of_files(self) -> list[str]:
+        """The sources that the batch lands."""
+        return [name for name in self.feeds if name in FEEDS]
 
     def toml(self) -> str:
         products = ", ".join(f'"{name}"' for name in ("products_more", "products_csv") if name in self.feeds)
@@ -102,23 +128,24 @@ class Scenario:
         for entity, rules in RULES[self.rules].items():
             lines += [f"[rules.{entity}]", *[f'{name} = "{kind}"' for name, kind in rules.items()]]
         for name in self.feeds:
-            feed = FEEDS[name]
-            lines += [
-                f"[sources.{name}]",
-                f'entity = "{feed.entity}"',
-                f'format = "{feed.format}"',
-                f'path = "in/{name}"',
-                f'time_zone = "{feed.time_zone}"',
-            ]
+            feed = ALL_FEEDS[name]
+            lines += [f"[sources.{name}]", f'entity = "{feed.entity}"', f'time_zone = "{feed.time_zone}"']
+            if name in EVENTS:
+                lines += ['format = "events"', f'event_type = "{feed.entity.removesuffix("s")}"']
+            else:
+                lines += [f'format = "{feed.format}"', f'path = "in/{name}"']
+            lines += [f'version = "{feed.version}"'] if feed.version else []
             lines += [f'key = "{feed.key}"'] if feed.key == "line" else []
             lines += feed.mapping
             lines += [f'defaults = {{ currency = "{feed.currency}" }}'] if feed.currency else []
+        lines += ["[stream.files]", 'path = "in/events"'] if self.streams else []
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        shown = [f"rules {self.rules}, missing_item_price {self.missing_item_price}, replayed in order {self.order}"]
+        shown = [f"{', '.join(self.feeds)}; rules {self.rules}, missing_item_price {self.missing_item_price}, replayed in order {self.order}"]
         for n, run in enumerate(self.runs, 1):
-            shown.append(f"run {n} ({run.step}):")
+            how = f"{run.step} on {run.engine}" + (f", dies at {run.dies_at}" if run.dies_at else "")
+            shown.append(f"run {n} ({how}):")
             shown += [
                 f"  {path}:\n    " + "\n    ".join(content.decode().splitlines())
                 for path, content in sorted(run.files.items())
@@ -128,6 +155,9 @@ class Scenario:
 
 CHANNELS = {"web": "web", "instore": "store", "pos": "store"}
 
+_PREFIXES = {"orders_b": "o", "events_orders": "o", "events_transactions": "t"}
+_LIVELY = ("orders_a", "orders_b", "tx", *EVENTS)
+"""Of these one key has more versions, and they go on coming."""
 _KEYS = {
     "orders_a": ("o", 9),
     "tx": ("t", 7),
@@ -137,6 +167,7 @@ _KEYS = {
     "products_more": ("s", 3),
     "stock": ("s", 4),
 }
+_PREFIXES |= {name: prefix for name, (prefix, _) in _KEYS.items()}
 
 
 @st.composite
@@ -144,7 +175,57 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     """Two to four runs over dozens of records. In one run alone nothing changes."""
     scenario = Scenario(draw(st.sampled_from(list(RULES))), draw(st.sampled_from(["zero", "catalogue"])))
     count = draw(st.integers(2, 4))
-    rows = _spread(draw, count)
+    _fill(scenario, _spread(draw, count, _KEYS), draw)
+    scenario.order = draw(st.permutations(range(4 * len(FEEDS))))
+    return scenario
+
+
+_GROUPS = (
+    ("orders_a", "products_more"),
+    ("orders_a", "orders_b", "users"),
+    ("orders_a", "tx", "products_csv"),
+    ("tx", "products_csv", "products_more"),
+    ("tx_lines", "products_more", "stock"),
+    ("tx", "tx_lines", "stock"),
+    ("events_orders", "events_transactions"),
+    ("events_orders", "events_transactions", "products_more"),
+    ("events_orders", "orders_b", "products_csv"),
+)
+_FEW_KEYS = {"orders_a": 2, "orders_b": 1, "tx": 2, "tx_lines": 2, "events_orders": 2, "events_transactions": 2}
+_SMALL_STEPS = ("publish", "publish", "publish", "land", "land", "land and silver")
+DEATHS = (
+    *("after_landing:1", "before_bronze:1", "after_bronze:1", "after_bronze:2", "after_quarantine:1"),
+    *("after_silver_write:1", "after_silver_write:2", "before_silver_progress:1", "between_silver_and_gold:1"),
+    *("after_gold_write:1", "after_gold_write:3", "after_gold_write:6", "before_gold_progress:1"),
+    *(f"write:{n}" for n in (2, 4, 5, 6, 7, 8, 10, 13, 16, 20, 25)),
+)
+"""Where runs die. A write dies before its commit: its files lie there, and no version names them."""
+
+
+@st.composite
+def small_scenarios(
+    draw: st.DrawFn, *, engines: tuple[Name, ...] = ("embedded",), most: int = 3, whole: str = "all"
+) -> Scenario:
+    """One to `most` runs over a few keys, of which one in three dies; the last is complete. `whole`: what a whole run is."""
+    rules, price = draw(st.sampled_from(list(RULES))), draw(st.sampled_from(["zero", "catalogue"]))
+    scenario = Scenario(rules, price, feeds=draw(st.sampled_from(_GROUPS)))
+    count = draw(st.integers(1, most))
+    keys = {name: (_PREFIXES[name], _FEW_KEYS.get(name, 2)) for name in scenario.feeds}
+    _fill(scenario, _spread(draw, count, keys, [name for name in ("orders_a", "orders_b") if name in keys]), draw)
+    for run in scenario.runs:
+        is_last = run is scenario.runs[-1]
+        run.step = draw(st.sampled_from(("publish", "publish", "publish", whole) if is_last else (*_SMALL_STEPS, whole)))
+        run.engine = draw(st.sampled_from(engines))
+        if draw(st.integers(1, 3)) == 3:
+            run.dies_at = draw(st.sampled_from(DEATHS))
+    if scenario.runs[-1].dies_at:
+        scenario.runs.append(Run({}, "publish", engine=draw(st.sampled_from(engines))))
+    return scenario
+
+
+def _fill(scenario: Scenario, rows: list[dict[str, list[str]]], draw: st.DrawFn) -> None:
+    """Bring the lines of each run into files: new ones, or such as grow, are replaced, shrink or are put back."""
+    count = len(rows)
     folder: dict[str, list[str]] = {}
     former: dict[str, list[list[str]]] = {}
     for number, of_run in enumerate(rows):
@@ -167,8 +248,6 @@ def scenarios(draw: st.DrawFn) -> Scenario:
             folder[path] = changed[path] = content
         step = "all" if number == count - 1 else draw(st.sampled_from(STEPS))
         scenario.runs.append(Run({path: _bytes(path, lines, draw) for path, lines in changed.items()}, step))
-    scenario.order = draw(st.permutations(range(4 * len(FEEDS))))
-    return scenario
 
 
 def _bytes(path: str, lines: list[str], draw: st.DrawFn) -> bytes:
@@ -179,21 +258,31 @@ def _bytes(path: str, lines: list[str], draw: st.DrawFn) -> bytes:
     return ("\ufeff" * (draw(st.integers(1, 4)) == 4) + text + (end if text else "")).encode()
 
 
-def _spread(draw: st.DrawFn, count: int) -> list[dict[str, list[str]]]:
+def _spread(
+    draw: st.DrawFn, count: int, keys_of: dict[str, tuple[str, int]], orders: Sequence[str] = ("orders_a", "orders_a", "orders_b")
+) -> list[dict[str, list[str]]]:
     """Per run and source the lines that are new in it; versions of one key come in the order of their history."""
     runs: list[dict[str, list[str]]] = [{} for _ in range(count)]
-    for source, (prefix, keys) in _KEYS.items():
-        entity = FEEDS[source].entity
+    for source, (prefix, keys) in keys_of.items():
+        entity = ALL_FEEDS[source].entity
         for n in range(1, keys + 1):
             at = 0
             for version in draw(
-                histories.history(entity, f"{prefix}{n}", most=4 if source in ("orders_a", "tx") else 2)
+                histories.history(entity, f"{prefix}{n}", most=4 if source in _LIVELY else 2)
             ):
                 # Reference data settles early; sales go on coming.
-                at = min(count - 1, at + draw(st.integers(0, 1 if source in ("orders_a", "tx", "tx_lines") else 3)))
-                where = draw(st.sampled_from(["orders_a", "orders_a", "orders_b"])) if source == "orders_a" else source
-                runs[at].setdefault(where, []).append(line_of(where, version))
+                at = min(count - 1, at + draw(st.integers(0, 1 if source in (*_LIVELY, "tx_lines") else 3)))
+                where = draw(st.sampled_from(orders)) if source == "orders_a" else source
+                line = _event(where, version, draw) if where in EVENTS else line_of(where, version)
+                runs[at].setdefault("events" if where in EVENTS else where, []).append(line)
     return runs
+
+
+def _event(source: str, version: Version, draw: st.DrawFn) -> str:
+    """A version as the stream's line: told by its type, or by the key that it has."""
+    text = version.text or histories.json_line(dict(version.cells))
+    type_ = draw(st.sampled_from(["", "", EVENTS[source].entity.removesuffix("s"), "Order", "refund"]))
+    return text.replace("{", f'{{"type":"{type_}",', 1) if type_ and text.startswith("{") else text
 
 
 def line_of(source: str, version: Version) -> str:
@@ -205,7 +294,7 @@ def line_of(source: str, version: Version) -> str:
 
 def write(root: Path, run: Run) -> None:
     """Put the files of a run where the sources look, as producers do: whole, by renaming."""
-    for source in FEEDS:
+    for source in (*FEEDS, "events"):
         (root / "in" / source).mkdir(parents=True, exist_ok=True)
     for path, content in run.files.items():
         partial = (root / path).with_name(f".{Path(path).name}.tmp")

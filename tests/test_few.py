@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from pyspark.sql import SparkSession
+from saleslake.gold.sync_few import Scope, sync_few
+from saleslake.gold.touched import _as_it_is
 
 from saleslake import few
 from saleslake.changes import change_since
 from saleslake.entry import open_settings
-from saleslake.gold.sync_few import Scope, sync_few
-from saleslake.gold.touched import _as_it_is
 from saleslake.lake import Lake
 from saleslake.table import DATE, INT, STRING, TIMESTAMP, Column, Table
 from tests.conftest import write_config

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
 from saleslake import accounting, bronze
 from saleslake.entry import open_settings
@@ -42,7 +41,6 @@ class Shop:
 
     def __init__(
         self,
-        spark: SparkSession,
         folder: Path,
         served: list[Any],
         *,
@@ -53,7 +51,7 @@ class Shop:
     ):
         self.api = MockApi(served, catalogue or [], page_size=page_size)
         self.api.start()
-        self.spark, self.folder, self.page_size, self.lag, self.more = spark, folder, page_size, lag, more
+        self.folder, self.page_size, self.lag, self.more = folder, page_size, lag, more
         self._configure()
 
     def _configure(self) -> None:
@@ -86,7 +84,7 @@ url = "{self.api.url}/orders"
         self._configure()
 
     def lake(self) -> Lake:
-        return Lake(self.settings, self.spark)
+        return Lake(self.settings)
 
     def run(self, window: Window | None = None, *, refetch: bool = False) -> Landed:
         """Land the window and bring it to silver, as a run does. Returns the report of landing."""
@@ -94,7 +92,7 @@ url = "{self.api.url}/orders"
         for table in SILVER:
             lake.create(table)
         step.catch_up(lake, "shop")
-        report, _ = land(lake, "shop", window or Window(), refetch=refetch)
+        report = land(lake, "shop", window or Window(), refetch=refetch)
         step.catch_up(lake, "shop")
         return report
 
@@ -137,11 +135,11 @@ url = "{self.api.url}/orders"
 
 
 @pytest.fixture
-def shop(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[..., Shop]]:
+def shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
     opened: list[Shop] = []
 
     def open_(served: list[Any], **settings: Any) -> Shop:
-        opened.append(Shop(spark, tmp_path, served, **settings))
+        opened.append(Shop(tmp_path, served, **settings))
         return opened[-1]
 
     yield open_

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from saleslake import entry, misread
+from saleslake import entry, misread, session
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
 from saleslake.lake import Lake
@@ -97,10 +97,11 @@ def test_a_path_that_names_nothing_is_said_before_spark_starts(
         said.append(capsys.readouterr().err)
         raise ConfigError("no Spark in this test")
 
-    monkeypatch.setattr(entry, "build_session", start)
+    monkeypatch.setattr(session, "build_session", start)
     config = write_config(tmp_path, USERS)
     try:
-        entry.run_job("run", str(config), lambda _: None, check=lambda s: entry.say_missing_paths(s, ["users"]))
+        check = lambda settings: entry.say_missing_paths(settings, ["users"])  # noqa: E731
+        entry.run_job("run", str(config), lambda _: None, check=check, engine="spark")
     finally:
         logging.getLogger("saleslake").handlers.clear()  # they write to what pytest takes away
     assert "sources.users.path: nothing at" in said[0]

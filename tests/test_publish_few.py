@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from saleslake.publish_few import publish_few
 
 from saleslake import few
 from saleslake.changes import change_since
 from saleslake.entry import open_settings
 from saleslake.lake import Lake
 from saleslake.publish import Outcome, publish
-from saleslake.publish_few import publish_few
 from saleslake.silver import quarantine
 from saleslake.silver.judge.batches import judged
 from saleslake.silver.registry import ENTITIES

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from saleslake import changes
 from saleslake.accounting import verify
-from saleslake.gold.star import TABLES, pinned_inputs
+from saleslake.gold.star import TABLES
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
 from saleslake.pipeline import Batch
@@ -22,8 +21,6 @@ from tests.comparing import partitions_touched
 Make = Callable[[str], Lake]
 SOLD, BACK, LATER = (date(2025, 1, 31), date(2025, 2, 3), date(2025, 2, 5))
 CONFIG = """
-[run]
-few_rows = {few_rows}
 [sources.orders]
 entity = "orders"
 format = "jsonl"
@@ -83,25 +80,18 @@ def rows(lake: Lake, sql: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("way", ["few rows", "by key, on Spark", "by date, on Spark"])
-def test_gold_follows_a_refund_that_comes_moves_and_goes(
-    way: str, tmp_path: Path, make_lake: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if way == "by date, on Spark":  # as a change too large for memory
-        monkeypatch.setattr(changes, "MOST_ROWS", -1)
-    config = CONFIG.format(few_rows=50_000 if way == "few rows" else 0)
+def test_gold_follows_a_refund_that_comes_moves_and_goes(tmp_path: Path, make_any_lake: Make) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "other").write_text(order("o2", BACK, "u2"))
     earlier: list[Day] = []
     for number, (step, refunds, more, days) in enumerate(STEPS, 1):
         (tmp_path / "in" / str(number)).write_text(order("o1", SOLD, "u1", *refunds, version=number, **more))
-        lake = make_lake(config)
+        lake = make_any_lake(CONFIG)
         fact = TABLES["gold.fact_sales"]
         before = lake.snapshot(fact).version() if earlier else 0
         summary = Batch(lake).run(Window())
         assert (summary.failures, summary.troubles) == ([], {}), step
         assert _days(lake) == days, step
-        assert pinned_inputs(lake).has_refunds == bool(refunds), "else every refresh of some days looks for them"
         buyers = sorted({f"u{n}" for n, day in ((1, SOLD), (2, BACK)) if day in {each[0] for each in days}})
         frequency = "select user_id, orders, first_purchase_at = last_purchase_at from gold.customer_purchase_frequency order by 1"
         assert rows(lake, frequency) == [(user, 1, True) for user in buyers], step
@@ -110,8 +100,6 @@ def test_gold_follows_a_refund_that_comes_moves_and_goes(
             assert proof.holds, (step, proof)
             differing = {day[0].isoformat() for day in set(days) ^ set(earlier)}
             assert differing <= partitions_touched(lake, fact, before) <= differing | {SOLD.isoformat()}, step
-        if way == "by date, on Spark" and step == "twice, and less":
-            _each_date_by_itself_is_what_is_stored(lake)
         earlier = days
 
 
@@ -121,12 +109,3 @@ def _days(lake: Lake) -> list[Day]:
         """select r.date, r.gross::int, r.returns::int, r.units::int, c.orders from gold.product_revenue r
            join gold.channel_performance c using (date, currency) join gold.dim_date using (date) order by 1""",
     )
-
-
-def _each_date_by_itself_is_what_is_stored(lake: Lake) -> None:
-    """What a refresh of some dates computes: their lines and no others."""
-    inputs = pinned_inputs(lake)
-    for day in (SOLD, BACK, LATER):
-        found = inputs.fact({day}).select("order_id", "line_number", "date").collect()
-        stored = rows(lake, f"select order_id, line_number, date from gold.fact_sales where date = '{day}'")
-        assert sorted(map(tuple, found)) == sorted(stored)

@@ -1,17 +1,30 @@
 #!/usr/bin/env python3
 """Set-up: everything `make run` and `make test` need, once; run by make. Needs only Python's standard library.
 
-Usage: bootstrap.py [--dev] [--bench]. After it everything runs offline.
+Usage: bootstrap.py [--dev] [--bench]. After it everything runs offline. Spark, half of the work, is installed beside the
+other libraries, each by a pip of its own.
 """
 
+import concurrent.futures
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+MAIN = "requirements.lock"
+# Spark's wheel is built here and unpacked at once: to compress its 400 MB of JARs takes ten seconds and saves nothing.
+WHEELS = "[bdist_wheel]\ncompression = stored\n"
+_printing = threading.Lock()
+
+
+class Failed(Exception):
+    """A step failed; says which, and what it printed."""
 
 
 def main(argv):
@@ -20,75 +33,99 @@ def main(argv):
             f"Python {sys.version.split()[0]} is too old; saleslake needs 3.11 or newer: install one and run make "
             "PYTHON=/path/to/python3"
         )
-    sys.path.insert(0, str(ROOT / "lib"))
-    from saleslake.machine import java_problem  # needs nothing but Python: the package's libraries are not there yet
+    try:
+        if not PYTHON.exists():
+            step("making .venv", [sys.executable, "-m", "venv", str(VENV)])
+            pip("tools to build with", ROOT / "requirements-build.lock")
+        if up_to_date(MAIN):
+            saleslake()
+            finish()
+        else:
+            everything()
+            mark(MAIN)
+        for option in ("dev", "bench"):
+            lock = f"requirements-{option}.lock"
+            if f"--{option}" in argv and not up_to_date(lock):
+                pip(lock, ROOT / lock)
+                mark(lock)
+    except Failed as e:
+        return stop(str(e))
+    return 0
 
-    problem = java_problem()
-    if problem:
-        return stop(problem)
-    locks = ["requirements.lock"]
-    locks += ["requirements-dev.lock"] if "--dev" in argv else []
-    locks += ["requirements-bench.lock"] if "--bench" in argv else []
-    python = VENV / "bin" / "python"
-    if not python.exists():
-        step("making .venv", [sys.executable, "-m", "venv", str(VENV)])
-        pip(python, "requirements-build.lock")
-    for lock in locks:
-        if not up_to_date(lock):
-            pip(python, lock)
-            (VENV / f".{lock}").write_text((ROOT / lock).read_text())
+
+def everything():
+    """Spark with its JARs, and beside it all other libraries and saleslake itself."""
+    print("fetching Spark (450 MB) and, beside it, the other libraries …", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        spark, others = halves((ROOT / MAIN).read_text())
+        locks = Path(folder, "spark.txt"), Path(folder, "libraries.txt")
+        for path, text in zip(locks, (spark, others), strict=True):
+            path.write_text(text)
+        Path(folder, "wheels.cfg").write_text(WHEELS)
+
+        def with_spark():
+            if spark:
+                pip("Spark", locks[0], "--no-deps", DIST_EXTRA_CONFIG=str(Path(folder, "wheels.cfg")))
+            finish()
+
+        def with_libraries():
+            pip("libraries", locks[1], "--no-deps")
+            saleslake()
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            halves_done = [pool.submit(with_spark), pool.submit(with_libraries)]
+            for done in halves_done:
+                done.result()
+
+
+def halves(lock):
+    """What the lock says of Spark, and the rest of it. It names whatever Spark needs, so neither half asks for more."""
+    spark, others, into = [], [], None
+    for line in lock.splitlines(keepends=True):
+        if not line.startswith((" ", "\t")):
+            into = spark if line.startswith("pyspark==") else others
+        into.append(line)
+    return "".join(spark), "".join(others)
+
+
+def finish():
+    """JARs and Spark's configuration, by the environment's Python: it knows where Spark is."""
+    env = dict(activated(), PYTHONPATH=str(ROOT / "lib"))
+    if subprocess.call([str(PYTHON), "-m", "saleslake.install"], cwd=ROOT, env=env):
+        raise Failed("Spark's JARs and configuration are not set up; see above")
+
+
+def saleslake():
     if not (VENV / "bin" / "saleslake").exists():
-        step(
-            "installing saleslake",
-            [
-                str(python),
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--no-deps",
-                "--no-build-isolation",
-                "--editable",
-                str(ROOT),
-            ],
-        )
-    return subprocess.call([str(python), "-m", "saleslake.install"], cwd=ROOT, env=activated())
+        flags = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
+        step("saleslake", [str(PYTHON), "-m", "pip", "install", *flags, "--editable", str(ROOT)])
 
 
 def up_to_date(lock):
-    mark = VENV / f".{lock}"
-    return mark.exists() and mark.read_text() == (ROOT / lock).read_text()
+    path = VENV / f".{lock}"
+    return path.exists() and path.read_text() == (ROOT / lock).read_text()
 
 
-def pip(python, lock):
+def mark(lock):
+    (VENV / f".{lock}").write_text((ROOT / lock).read_text())
+
+
+def pip(what, lock, *more, **env):
     """Exact versions with hashes; pyspark is built from source with the pinned setuptools, not a fetched one."""
-    step(
-        f"installing {lock}",
-        [
-            str(python),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-build-isolation",
-            "--require-hashes",
-            "--requirement",
-            str(ROOT / lock),
-        ],
-    )
+    flags = ["--quiet", "--disable-pip-version-check", "--no-build-isolation", "--require-hashes", *more]
+    step(what, [str(PYTHON), "-m", "pip", "install", *flags, "--requirement", str(lock)], **env)
 
 
-def step(what, command):
+def step(what, command, **env):
+    """Two may run at the same time, so a step is told in one piece, when it is done."""
     started = time.monotonic()
-    print(f"{what} … ", end="", flush=True)
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, env=dict(os.environ, **env))
     if done.returncode:
-        print("failed", flush=True)
-        sys.stderr.write(done.stdout[-2000:] + done.stderr[-4000:])
-        sys.exit(stop(f"{what} failed; see above. No network, or a proxy that pip does not know?"))
-    print(f"{time.monotonic() - started:.0f} s", flush=True)
+        with _printing:
+            sys.stderr.write(done.stdout[-2000:] + done.stderr[-4000:])
+        raise Failed(f"{what}: failed; see above. No network, or a proxy that pip does not know?")
+    with _printing:
+        print(f"{what}: {time.monotonic() - started:.0f} s", flush=True)
 
 
 def activated():

@@ -6,23 +6,27 @@ the definition of `applied`, and the resulting sets of record ids are compared w
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import reduce
+from typing import Any
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
 
 from saleslake import bronze, windows
+from saleslake.engine.interface import Frame, union
 from saleslake.errors import first_line
 from saleslake.fingerprint import gold_fingerprint, rules_fingerprint
 from saleslake.gold import star
 from saleslake.gold.sync import differences
 from saleslake.lake import Lake
 from saleslake.not_landed import lost_offsets
-from saleslake.publish import ranked_versions, reused_keys
-from saleslake.silver import quarantine, step
-from saleslake.silver.contract import ORDER, Entity
+from saleslake.publish import CURRENT_FILES, engine_schema
+from saleslake.silver import quarantine, step, winner
+from saleslake.silver.contract import Entity
 from saleslake.silver.registry import ENTITIES
+from saleslake.table import Table
 from saleslake.windows import Windows
 
 _SHOWN = 20
@@ -61,6 +65,8 @@ class Proof:
     gold: dict[str, list[str]] = field(default_factory=dict)
     """Gold table → keys that differ from what silver says, the first of them; empty lists for tables that agree."""
     notes: list[str] = field(default_factory=list)
+    engine: str = ""
+    """What proved it."""
     windows: dict[str, Windows] = field(default_factory=dict)
     """Of each API: the windows that it was asked for."""
     not_landed: list[str] = field(default_factory=list)
@@ -71,9 +77,9 @@ class Proof:
         return all(s.adds_up for s in self.sources) and not any(self.gold.values()) and not self.not_landed
 
 
-def verify(lake: Lake) -> Proof:
-    """Judge every landed record again and compare; derive gold again and compare."""
-    proof = Proof()
+def verify(lake: Lake, say: Callable[[str], None] = lambda _: None) -> Proof:
+    """Judge every landed record again and compare; derive gold again and compare. On the lake's engine, whichever one wrote."""
+    proof = Proof(engine=lake.engine.name)
     state = lake.state.load()
     if state.rules and state.rules != rules_fingerprint(lake.settings):
         proof.notes.append(
@@ -92,8 +98,10 @@ def verify(lake: Lake) -> Proof:
         else:
             proof.not_landed.append(lost.text)
     with lake.lock("gold"), lake.lock("silver"):
-        for name in ENTITIES:
-            proof.sources += prove_entity(lake, ENTITIES[name])
+        for name, entity in ENTITIES.items():
+            say(f"silver.{name}: judging every record again")
+            proof.sources += prove_entity(lake, entity)
+        say("gold: deriving it again")
         proof.gold = _prove_gold(lake)
     for name, source in lake.settings.sources.items():
         if source.format == "api":
@@ -102,140 +110,132 @@ def verify(lake: Lake) -> Proof:
     return proof
 
 
-def states(lake: Lake, entity: Entity, frames: dict[str, DataFrame] | None = None) -> DataFrame | None:
-    """Every landed record of an entity and what it should be: (record_id, source, state). None if nothing landed.
-
-    `state`: applied, duplicate, superseded, quarantined, or, of the quarantined those that a rule closed, discarded.
-
-    `frames`: by source, all its records as judged, where that is done already.
-    """
-    frames = _judged(lake, _landed(lake, entity))[0] if frames is None else frames
-    if not frames:
-        return None
-    files = [f for s in frames if (f := step.touched_files(lake, s, None)) is not None]
-    judged = reduce(DataFrame.unionByName, frames.values())
-    valid = judged.where(F.size("reasons") == 0).select(
-        *entity.table.keys, *_missing(entity, "record_id", "source"), "content_hash", *ORDER
-    )
-    former: DataFrame | None = None
-    if files:
-        current = F.broadcast(reduce(DataFrame.unionByName, files))
-        joined = valid.join(current, "file", how="left")
-        is_former = F.coalesce(F.col("landed_at") < F.col("current_landed_at"), F.lit(False))
-        former = joined.where(is_former).select("record_id", "source", F.lit("superseded").alias("state"))
-        valid = joined.where(~is_former).drop("current_landed_at")
-    place = F.when(F.col("place") == "greatest", "applied").otherwise(F.col("place"))
-    ranked = ranked_versions(valid, entity.table.keys).select("record_id", "source", place.alias("state"))
-    state = quarantine.state().alias("state")
-    rejected = judged.where(F.size("reasons") > 0).select("record_id", "source", state)
-    result = ranked.unionByName(rejected)
-    return result if former is None else result.unionByName(former)
-
-
-def _missing(entity: Entity, *names: str) -> list[str]:
-    return [name for name in names if name not in entity.table.keys]
-
-
 def prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
-    """Judge every landed record of one silver table again and compare with what it and quarantine hold; a proof a source."""
-    sources = [s for s, settings in lake.settings.sources.items() if settings.entity == entity.name]
-    frames, unread = _judged(lake, _landed(lake, entity))
-    should = states(lake, entity, frames)
-    if should is None:
-        return [SourceProof(s, never_landed=True) for s in sources if s not in unread] + list(unread.values())
-    landed = reduce(DataFrame.unionByName, [bronze.records(lake, s).select("record_id", "source") for s in frames])
-    applied = _stored(lake, entity, "applied")
-    rejected = _stored(lake, entity, "quarantined")
-    is_ = applied.unionByName(rejected)
-    stored = is_.groupBy("record_id").agg(
-        F.sort_array(F.collect_list("stored")).alias("stored"), F.first("stored_source").alias("stored_source")
-    )
-    times = landed.groupBy("record_id", "source").agg(F.count("*").alias("landed"))
-    joined = times.join(should.select("record_id", "state"), "record_id", how="full").join(
-        stored, "record_id", how="full"
-    )
-    wrong = (
-        F.when(F.col("landed").isNull(), F.lit("stored, but never landed"))
-        .when(F.col("landed") > 1, F.lit("landed twice under one id"))
-        .when(F.col("state").isNull(), F.lit("landed, but judged by no rule"))
-        .when(F.size(F.coalesce("stored", F.array())) > 1, F.lit("in more than one state"))
-        .when((F.col("state") == "applied") & F.col("stored").isNull(), F.lit("should be applied, is not"))
-        .when(
-            F.col("state").isin("quarantined", "discarded") & F.col("stored").isNull(),
-            F.lit("should be in quarantine, is not"),
-        )
-        .when(
-            F.col("state").isin("duplicate", "superseded") & F.col("stored").isNotNull(),
-            F.concat(F.lit("should be "), F.col("state"), F.lit(", but is stored")),
-        )
-        .when(
-            F.col("stored").isNotNull() & (F.element_at("stored", 1) != F.col("state")),
-            F.concat(F.lit("should be "), F.col("state"), F.lit(", is "), F.element_at("stored", 1)),
-        )
-    )
-    judged = joined.select(
-        F.coalesce("source", "stored_source").alias("source"),
-        "record_id",
-        F.coalesce("state", F.lit("none")).alias("state"),
-        F.coalesce("landed", F.lit(0)).alias("landed"),
-        wrong.alias("wrong"),
-    )
-    proofs = _read_off(judged.where(~F.col("source").isin([*unread]))) if unread else _read_off(judged)
-    if any(proof.superseded for proof in proofs):
-        by_line = {name for name in frames if lake.settings.sources[name].key == "line"}
-        own = [frame.where(F.size("reasons") == 0) for name, frame in frames.items() if name not in by_line]
-        reused = reused_keys(reduce(DataFrame.unionByName, own), entity.table.keys) if own else {}
-        for proof in proofs:
-            proof.reused_keys = reused.get(proof.source, 0)
+    """Judge every landed record of one silver table again and compare with what it and quarantine hold; a proof a source.
+
+    Silver's rows are compared whole, not by their ids: one that was edited is not what its record says.
+    """
+    engine, table = lake.engine, entity.table
+    for stored in (table, quarantine.TABLE):
+        lake.create(stored)
+    proofs: list[SourceProof] = []
+    with ExitStack() as stack:
+        frames, unread = _judged(lake, entity, stack)
+        if frames:
+            inputs = {
+                "judged": union(engine, [*frames.values()]),
+                "landed": union(engine, [bronze.records(lake, source) for source in frames]),
+                "silver": engine.read(table),
+                "held": engine.sql(f"SELECT * FROM q WHERE entity = '{entity.name}'", q=engine.read(quarantine.TABLE)),
+            }
+            no_rows = engine.rows(_no_rows(table))
+            files = step.current_files(lake, frames)
+            decided = engine.sql(
+                winner.decisions(table),
+                judged=inputs["judged"],
+                stored=no_rows,
+                held=engine.sql("SELECT record_id FROM n", n=no_rows),
+                current_files=engine.rows(CURRENT_FILES.empty_table()) if files is None else files,
+            )
+            inputs["decided"] = stack.enter_context(engine.kept(decided))
+            proofs = _read_off(engine.fetch(engine.sql(_findings(table, unread), **inputs)).to_pylist())
+            if any(proof.superseded for proof in proofs):
+                _count_reused(lake, table, inputs["judged"], proofs)
     there = {proof.source for proof in proofs}
-    for name in sources:
-        if name not in there and name not in unread:
-            nothing = name not in frames or lake.settings.sources[name].is_stream
-            proofs.append(SourceProof(name, never_landed=nothing))
+    for name, settings in lake.settings.sources.items():
+        if settings.entity == entity.name and name not in there and name not in unread:
+            proofs.append(SourceProof(name, never_landed=name not in frames or settings.is_stream))
     return sorted([*proofs, *unread.values()], key=lambda proof: proof.source)
 
 
-def _landed(lake: Lake, entity: Entity) -> list[str]:
-    """Sources of the entity whose bronze table is there."""
-    sources = lake.settings.sources
-    return [s for s in sources if sources[s].entity == entity.name and lake.exists(bronze.holding(lake, s))]
+def _no_rows(table: Table) -> pa.Table:
+    return engine_schema(table).empty_table()
 
 
-def _judged(lake: Lake, sources: list[str]) -> tuple[dict[str, DataFrame], dict[str, SourceProof]]:
+def _judged(lake: Lake, entity: Entity, stack: ExitStack) -> tuple[dict[str, Frame], dict[str, SourceProof]]:
     """By source, all its records as judged; and the proofs of those whose records cannot be judged."""
-    frames, unread = {}, {}
-    for name in sources:
+    frames: dict[str, Frame] = {}
+    unread: dict[str, SourceProof] = {}
+    for name, settings in lake.settings.sources.items():
+        if settings.entity != entity.name or not lake.exists(bronze.holding(lake, name)):
+            continue
         try:
-            frames[name] = step.judged_frame(lake, name, bronze.rows(lake, name))
+            frames[name] = stack.enter_context(lake.engine.judged(name, bronze.rows(lake, name)))
         except Exception as e:
             unread[name] = SourceProof(name, wrong={f"cannot be judged: {first_line(e)}": []}, wrong_count=1)
     return frames, unread
 
 
-def _stored(lake: Lake, entity: Entity, state: str) -> DataFrame:
-    table = entity.table if state == "applied" else quarantine.TABLE
-    lake.create(table)
-    rows = lake.read(table)
-    stored = F.lit(state)
-    if state == "quarantined":
-        rows, stored = rows.where(F.col("entity") == entity.name), quarantine.state()
-    return rows.select("record_id", stored.alias("stored"), F.col("source").alias("stored_source"))
+def _count_reused(lake: Lake, table: Table, judged: Frame, proofs: list[SourceProof]) -> None:
+    engine = lake.engine
+    rows = engine.fetch(engine.sql(winner.reused_keys(table), judged=judged)).to_pylist()
+    reused = {row["source"]: row["reused"] for row in rows}
+    for proof in proofs:
+        if lake.settings.sources[proof.source].key != "line":
+            proof.reused_keys = reused.get(proof.source, 0)
 
 
-def _read_off(judged: DataFrame) -> list[SourceProof]:
-    proofs: dict[str, SourceProof] = {}
-    grouped = judged.groupBy("source", "state", "wrong").agg(
-        F.count("*").alias("n"),
-        F.sum("landed").alias("landed"),
-        F.slice(F.sort_array(F.collect_list(F.when(F.col("wrong").isNotNull(), F.col("record_id")))), 1, _SHOWN).alias(
-            "ids"
-        ),
+def _findings(table: Table, unread: Iterable[str]) -> str:
+    """Every landed and every stored record beside each other: (source, state, wrong) with how many there are and the first ids.
+
+    Takes `judged`, `decided`, `landed`, `silver` and `held`, the entity's part of quarantine.
+    """
+    columns = ", ".join(table.column_names)
+    differs = " OR ".join(f"j.{name} IS DISTINCT FROM s.{name}" for name in table.column_names)
+    closed = "CASE WHEN tag_count(COALESCE({0}, no_tags())) > 0 THEN 'discarded' ELSE 'quarantined' END"
+    left_out = ", ".join(f"'{name}'" for name in unread)
+    return f"""
+    WITH should AS (
+        SELECT record_id, CASE WHEN action = 'insert' THEN 'applied'
+            WHEN action IN ('quarantined', 'held') THEN {closed.format("discarded_by")} ELSE action END AS state
+        FROM decided
+    ), times AS (
+        SELECT record_id, source, COUNT(*) AS landed FROM landed GROUP BY record_id, source
+    ), sound AS (
+        SELECT {columns} FROM judged WHERE tag_count(reasons) = 0
+    ), applied AS (
+        SELECT s.record_id, s.source, 'applied' AS state, j.record_id IS NOT NULL AND ({differs}) AS is_edited
+        FROM silver s LEFT JOIN sound j ON s.record_id = j.record_id
+    ), stored AS (
+        SELECT record_id, source, state, is_edited FROM applied
+        UNION ALL SELECT record_id, source, {closed.format("discarded_by")}, false FROM held
+    ), is_ AS (
+        SELECT record_id, MIN(source) AS source, MIN(state) AS state, COUNT(*) AS times, BOOL_OR(is_edited) AS is_edited
+        FROM stored GROUP BY record_id
+    ), beside AS (
+        SELECT COALESCE(t.source, i.source) AS source, COALESCE(t.record_id, w.record_id, i.record_id) AS record_id,
+            COALESCE(w.state, 'none') AS state, COALESCE(t.landed, 0) AS landed,
+            CASE WHEN t.landed IS NULL THEN 'stored, but never landed'
+                WHEN t.landed > 1 THEN 'landed twice under one id'
+                WHEN w.state IS NULL THEN 'landed, but judged by no rule'
+                WHEN i.times > 1 THEN 'in more than one state'
+                WHEN w.state = 'applied' AND i.state IS NULL THEN 'should be applied, is not'
+                WHEN w.state IN ('quarantined', 'discarded') AND i.state IS NULL THEN 'should be in quarantine, is not'
+                WHEN w.state IN ('duplicate', 'superseded') AND i.state IS NOT NULL
+                    THEN CONCAT('should be ', w.state, ', but is stored')
+                WHEN i.state <> w.state THEN CONCAT('should be ', w.state, ', is ', i.state)
+                WHEN i.is_edited THEN 'stored with another content than its record gives' END AS wrong
+        FROM times t FULL JOIN should w ON t.record_id = w.record_id
+            FULL JOIN is_ i ON COALESCE(t.record_id, w.record_id) = i.record_id
+    ), shown AS (
+        SELECT source, record_id, state, landed, wrong, ROW_NUMBER() OVER (PARTITION BY source, state, wrong ORDER BY record_id) AS n
+        FROM beside
     )
-    for row in grouped.collect():
+    SELECT source, state, wrong, COUNT(*) AS n, CAST(SUM(landed) AS BIGINT) AS landed,
+        array_agg(CASE WHEN wrong IS NOT NULL AND n <= {_SHOWN} THEN record_id END) AS ids
+    FROM shown {f"WHERE source NOT IN ({left_out})" if left_out else ""}
+    GROUP BY source, state, wrong
+    """
+
+
+def _read_off(rows: list[dict[str, Any]]) -> list[SourceProof]:
+    proofs: dict[str, SourceProof] = {}
+    for row in rows:
         proof = proofs.setdefault(row["source"], SourceProof(row["source"]))
         proof.landed += row["landed"]
         if row["wrong"]:
-            proof.wrong.setdefault(row["wrong"], []).extend(row["ids"])
+            ids = sorted(each for each in row["ids"] if each is not None)
+            proof.wrong.setdefault(row["wrong"], []).extend(ids)
             proof.wrong_count += row["n"]
         elif row["state"] != "none":
             setattr(proof, row["state"], getattr(proof, row["state"]) + row["n"])
@@ -245,20 +245,26 @@ def _read_off(judged: DataFrame) -> list[SourceProof]:
 
 
 def _prove_gold(lake: Lake) -> dict[str, list[str]]:
-    inputs = star.pinned_inputs(lake)
-    missing = [table.full_name for name, table in star.INPUTS.items() if name not in inputs.pins]
+    pins = star.pinned(lake)
+    missing = [table.full_name for name, table in star.INPUTS.items() if name not in pins]
     if missing:
         return {name: ["the table does not exist, so gold cannot be derived: run `saleslake run`"] for name in missing}
-    found: dict[str, list[str]] = {}
-    for name, expected in star.expected(inputs).items():
-        table = star.TABLES[name]
-        if not lake.exists(table):
-            found[name] = ["the table does not exist"]
-            continue
-        differing = differences(table, expected, lake.read(table))
-        keys = F.to_json(F.struct(*table.keys))
-        found[name] = [
-            f"{row['_action']} {row['k']}"
-            for row in differing.select("_action", keys.alias("k")).limit(_SHOWN).collect()
-        ]
+    engine, found = lake.engine, {}
+    with ExitStack() as stack:
+        for name, expected in star.expected(lake, pins, stack).items():
+            table = star.TABLES[name]
+            if not lake.exists(table):
+                found[name] = ["the table does not exist"]
+                continue
+            keys = ", ".join(f"COALESCE({key}, old_{key}) AS {key}" for key in table.keys)
+            differing = engine.sql(differences(table), expected=expected, stored=engine.read(table))
+            first = engine.sql(
+                f"SELECT _action, {keys} FROM d ORDER BY {', '.join(table.keys)} LIMIT {_SHOWN}", d=differing
+            )
+            found[name] = [_told(row) for row in engine.fetch(first).to_pylist()]
     return found
+
+
+def _told(row: dict[str, Any]) -> str:
+    keys = {name: value for name, value in row.items() if name != "_action"}
+    return f"{row['_action']} {json.dumps(keys, ensure_ascii=False, default=str)}"

@@ -15,13 +15,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
-from saleslake import few, kill_points
-from saleslake.content import HASH_LENGTH
+from saleslake import kill_points
 from saleslake.content import content_hash as content_hash
+from saleslake.engine.interface import Frame
 from saleslake.lake import Lake
 from saleslake.landing import Unit, from_micros, iso
 from saleslake.table import DATE, LONG, STRING, TIMESTAMP, Column, Table
@@ -74,14 +71,16 @@ def holding(lake: Lake, source: str) -> Table:
     return table_of(EVENTS if lake.settings.sources[source].is_stream else source)
 
 
-def rows(lake: Lake, source: str, version: int | None = None) -> DataFrame:
+def rows(lake: Lake, source: str, version: int | None = None) -> Frame:
     """What bronze holds of a source, control rows included where it has a table of its own."""
-    return of_source(lake, source, lake.read(holding(lake, source), version))
+    return of_source(lake, source, lake.engine.read(holding(lake, source), version))
 
 
-def of_source(lake: Lake, source: str, rows: DataFrame) -> DataFrame:
+def of_source(lake: Lake, source: str, rows: Frame) -> Frame:
     """Those of a bronze table's rows that are the source's."""
-    return rows.where(F.col("source") == source) if lake.settings.sources[source].is_stream else rows
+    if not lake.settings.sources[source].is_stream:
+        return rows
+    return lake.engine.sql(f"SELECT * FROM b WHERE source = '{source}'", b=rows)
 
 
 # --- control rows ----------------------------------------------------------------------------------
@@ -176,14 +175,12 @@ class Staging:
         """The control row of the commit as bronze holds it, but for the clock of the stream."""
         return identified(self._control(control, source, run_id))
 
-    def frame(self, lake: Lake, name: str = "records") -> DataFrame:
-        """What is staged, for Spark; told the schema, it need not look for it."""
-        return lake.spark.read.schema(from_arrow_schema(self._SCHEMA)).parquet(str(self.folder / f"{name}.parquet"))
-
-    def table(self) -> pa.Table:
-        """All rows of the commit, the control row among them."""
-        paths = [self.folder / f"{name}.parquet" for name in ("records", "control")]
-        return pa.concat_tables([pq.read_table(path) for path in paths if path.exists()])
+    def frame(self, lake: Lake, *, with_control: bool = False) -> Frame:
+        """The staged records, and the control row among them."""
+        self.close()
+        names = ("records", "control") if with_control else ("records",)
+        paths = [self.folder / f"{name}.parquet" for name in names]
+        return lake.engine.parquet([str(path) for path in paths if path.exists()], self._SCHEMA)
 
     def _control(self, control: Control, source: str, run_id: str) -> pa.Table:
         one = pa.RecordBatch.from_pydict({"ordinal": [0], "raw": [control.json()], "header": [None], "defect": [None]})
@@ -191,7 +188,7 @@ class Staging:
         return self._frame(one, "window", unit, "", source, run_id, control.landed_at)
 
     def close(self) -> None:
-        if self._writer:
+        if self._writer and self._writer.is_open:
             self._writer.close()
 
     def _write(self, table: pa.Table) -> None:
@@ -219,43 +216,25 @@ class Staging:
 
 def append(lake: Lake, source: str, staging: Staging) -> None:
     """One commit with everything staged. The caller holds the source's landing lock."""
-    staging.close()
-    table = table_of(source)
-    if few.applies(lake, staging.rows):
-        few_rows = identified(staging.table())
-        kill_points.reached("before_bronze")
-        few.append(lake, table, few_rows)
-    else:
-        rows = with_identity(staging.frame(lake, "control")).select(*table.select()).coalesce(1)
-        if staging.rows:
-            rows = with_identity(staging.frame(lake)).select(*table.select()).unionByName(rows)
-        kill_points.reached("before_bronze")
-        lake.append(table, rows)
+    rows = with_identity(lake, staging.frame(lake, with_control=True))
+    kill_points.reached("before_bronze")
+    lake.engine.append(table_of(source), rows)
     kill_points.reached("after_bronze")
 
 
-def with_identity(staged: DataFrame, *others: str) -> DataFrame:
-    """Adds record_id, content_hash and landed_date, and keeps `others`. Grain unchanged."""
-    content = F.when(F.col("header").isNull(), F.col("raw")).otherwise(F.concat_ws("\n", "header", "raw"))
-    return staged.select(
-        "kind",
-        F.concat_ws("#", "unit", F.col("ordinal").cast("string")).alias("record_id"),
-        "raw",
-        "header",
-        F.substring(F.sha2(content, 256), 1, HASH_LENGTH).alias("content_hash"),
-        "source",
-        "file",
-        "ordinal",
-        "landed_at",
-        "run_id",
-        "defect",
-        F.to_date("landed_at").alias("landed_date"),
-        *others,
+def with_identity(lake: Lake, staged: Frame) -> Frame:
+    """Adds record_id, content_hash and landed_date. Grain unchanged. Columns: those of bronze, but for the stream's clock."""
+    return lake.engine.sql(
+        """SELECT kind, CONCAT(unit, '#', CAST(ordinal AS STRING)) AS record_id, raw, header,
+            content_hash(raw, header) AS content_hash, source, file, ordinal, landed_at, run_id, defect,
+            CAST(landed_at AS DATE) AS landed_date
+        FROM staged""",
+        staged=staged,
     )
 
 
 def identified(staged: pa.Table) -> pa.Table:
-    """`with_identity` for few rows, without Spark."""
+    """`with_identity` for rows in memory."""
     units, ordinals = (staged.column(name).to_pylist() for name in ("unit", "ordinal"))
     contents = zip(staged.column("raw").to_pylist(), staged.column("header").to_pylist(), strict=True)
     added = {
@@ -268,6 +247,6 @@ def identified(staged: pa.Table) -> pa.Table:
     return staged
 
 
-def records(lake: Lake, source: str) -> DataFrame:
-    """All records of a source, without control rows."""
-    return rows(lake, source).where(F.col("kind") == "record")
+def records(lake: Lake, source: str) -> Frame:
+    """The records of a source, without control rows: record_id and source, for the stream's table has columns of its own."""
+    return lake.engine.sql("SELECT record_id, source FROM b WHERE kind = 'record'", b=rows(lake, source))

@@ -84,8 +84,16 @@ class Run(Strict):
     """A source ends the run with 1 if at least this share of its records of the run was quarantined …"""
     quarantine_from_records: int = Field(default=20, ge=1)
     """… and they are at least so many. The stream goes on, and sends an alert."""
-    few_rows: int = Field(default=50_000, ge=0)
-    """Up to so many new or changed rows are compared in DuckDB and appended by delta-rs, for planning a Spark job takes longer; 0: never. Results are the same."""
+    engine: Literal["spark", "embedded", "auto"] | None = None
+    """What computes and writes: Spark; DuckDB and delta-rs without a JVM; or whichever fits the change. Default: Spark, and where it
+    cannot start, for there is no Java, the embedded engine. Results are the same."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_few_rows(cls, given: object) -> object:
+        if isinstance(given, dict) and "few_rows" in given:
+            raise ValueError("few_rows is no setting any more: run.engine says what computes and writes; take it out")
+        return given
 
 
 class Gold(Strict):

@@ -15,6 +15,7 @@ from saleslake import config, logs, misread, runlog
 from saleslake.alerts.message import Alert, Run
 from saleslake.alerts.tell import tell, tell_now, warn_if_silent
 from saleslake.config import Settings
+from saleslake.engine_choice import WANTED, attempted, choose
 from saleslake.errors import EXIT_OK, ConfigError, Interrupted, SaleslakeError, first_line
 from saleslake.errors import fail as fail
 from saleslake.gold import precedence
@@ -23,7 +24,6 @@ from saleslake.lake import Lake
 from saleslake.lineage.emit import Emitter
 from saleslake.monitor import push
 from saleslake.pipeline import Batch, Summary, raise_failures
-from saleslake.session import build_session
 from saleslake.silver import registry
 from saleslake.sources.credentials import Credentials
 
@@ -53,10 +53,13 @@ def run_job(
     say: Callable[[str], None] = lambda _: None,
     show: Callable[[Lake, Summary, float], None] | None = None,
     conf: Callable[[Settings], dict[str, str]] = lambda _: {},
+    engine: str | None = None,
+    with_session: bool = False,
 ) -> int:
     """Do `work` as one run of the batch. Returns the exit code; errors are one line on stderr.
 
-    `check` looks at the settings before anything is written and raises ConfigError; `conf` adds settings of the session.
+    `check` looks at the settings before anything is written and raises ConfigError; `conf` adds settings of the session. `engine`: the one
+    that was asked for (`--engine`). `with_session`: the work needs Spark itself, whatever engine its writes take.
     """
     started = datetime.now(UTC)
     try:
@@ -82,14 +85,25 @@ def run_job(
     batch.on_progress = while_running(lake, command, started, lineage)
     error: BaseException | None = None
     try:
-        say("starting Spark")
-        lake.session = build_session(settings, f"saleslake {command}", lake.run_id, conf(settings))
-        work(batch)
+        choice = choose(lake, engine or ("auto" if with_session and settings.run.engine is None else None))
+        lake.uses = batch.summary.engine = choice.name
+        log.info("engine_chosen", engine=choice.name, note=choice.note)
+        if choice.note and not with_session:
+            batch.summary.notes.append(choice.note)
+        if choice.name == "spark" or with_session:
+            say("starting Spark")
+            from saleslake.session import build_session  # the embedded engine does without
+
+            lake.session = build_session(settings, f"saleslake {command}", lake.run_id, conf(settings))
+        with attempted(lake, engine):
+            work(batch)
         raise_failures(batch.summary)
     except KeyboardInterrupt:
         error = Interrupted("interrupted: what was written stays and is sound; run again to go on")
     except Exception as e:
         error = e
+    finally:
+        lake.close()
     batch.summary.ended_early = error is not None
     ended = datetime.now(UTC)
     seconds = (ended - started).total_seconds()
@@ -193,6 +207,7 @@ def summary_dict(summary: Summary) -> dict[str, object]:
         "notes": summary.notes,
         "troubles": summary.troubles,
         "nothing_new": summary.nothing_new,
+        "engine": summary.engine,
     }
 
 
@@ -202,6 +217,7 @@ def job_parser(description: str, *, by_source: bool = True) -> argparse.Argument
     parser.add_argument("--config", help="configuration file (default: $SALESLAKE_CONFIG, else conf/saleslake.toml)")
     if by_source:
         parser.add_argument("--source", action="append", help="only this source (may be given more than once)")
+    parser.add_argument("--engine", choices=WANTED, help="what computes and writes (default: run.engine, else spark)")
     parser.add_argument("--verbose", action="store_true", help="log on the terminal, and show tracebacks")
     return parser
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from deltalake.exceptions import DeltaError
 
 from saleslake import bronze
+from saleslake.engine.log import actions
 from saleslake.errors import first_line
 from saleslake.lake import Lake
 from saleslake.state import Pin, State
@@ -104,23 +105,18 @@ def foreign_commits(lake: Lake, table: Table, known: Pin | None, now: Pin) -> st
     log = lake.place("tables", table.layer, table.name, "_delta_log")
     for version in range(first, now[1] + 1):
         try:
-            actions = _actions((log / f"{version:020d}.json").read_bytes())
+            found = actions((log / f"{version:020d}.json").read_bytes())
         except FileNotFoundError:
             if known is None:
                 continue  # cleaned up long ago; nothing is known about it
             return f"version {version} is no longer in the log, so it cannot be told who wrote it"
-        info: dict[str, object] = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
+        info: dict[str, object] = next((a["commitInfo"] for a in found if "commitInfo" in a), {})
         ours = str(info.get("userMetadata", "")).startswith("saleslake ")
-        changes = any(a.get(kind, {}).get("dataChange") for a in actions for kind in ("add", "remove"))
-        changes = changes or (version > 0 and any("metaData" in a for a in actions))
+        changes = any(a.get(kind, {}).get("dataChange") for a in found for kind in ("add", "remove"))
+        changes = changes or (version > 0 and any("metaData" in a for a in found))
         if changes and not ours:
             return f"version {version} is a {info.get('operation', 'commit')} of {info.get('engineInfo', 'another writer')}"
     return ""
-
-
-def _actions(commit: bytes) -> list[dict[str, dict[str, object]]]:
-    """The actions of a commit of Delta's log: one JSON a line, whose texts may hold every other line break there is."""
-    return [json.loads(line) for line in commit.split(b"\n") if line.strip()]
 
 
 def lost_bronze(lake: Lake, sources: Iterable[str]) -> dict[str, str]:

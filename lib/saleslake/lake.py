@@ -21,8 +21,9 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from saleslake import __version__, first_commit, leases
 from saleslake.conditional import ConditionalObject
 from saleslake.config import Settings
+from saleslake.engine.log import Snapshot
 from saleslake.landing import LandingZone, remove_tree
-from saleslake.locks import writer_lock
+from saleslake.locks import holder_of, writer_lock
 from saleslake.s3 import delta_options
 from saleslake.state import StateFile, StateObject
 from saleslake.store import Place, place
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # Spark takes most of a second to import, and readers without
     from delta.tables import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
+    from saleslake.engine.interface import Engine, Name
     from saleslake.table import Table
 
 _creating: dict[str, threading.Lock] = {}
@@ -48,11 +50,36 @@ def signature(run_id: str) -> str:
 
 @dataclass
 class Lake:
-    """The context every step works in. Without a session it can only be read, through DuckDB."""
+    """The context every step works in."""
 
     settings: Settings
     session: SparkSession | None = None
     run_id: str = field(default_factory=new_run_id)
+    uses: Name | None = None
+    """The engine that computes and writes. None: Spark's where there is a session, else the embedded one."""
+    _engines: dict[Name, Engine] = field(default_factory=dict, repr=False)
+
+    @property
+    def engine(self) -> Engine:
+        """What computes and writes."""
+        name: Name = self.uses or ("embedded" if self.session is None else "spark")
+        if name not in self._engines:
+            # Spark takes most of a second to import, and DuckDB a tenth.
+            if name == "spark":
+                from saleslake.engine.spark import Spark
+
+                self._engines[name] = Spark(self)
+            else:
+                from saleslake.engine.embedded import Embedded
+
+                self._engines[name] = Embedded(self)
+        return self._engines[name]
+
+    def close(self) -> None:
+        """Give back what its engines hold of the machine; the session is its caller's."""
+        for engine in self._engines.values():
+            engine.close()
+        self._engines.clear()
 
     @property
     def spark(self) -> SparkSession:
@@ -93,7 +120,7 @@ class Lake:
         """
         timeout = self.settings.run.lock_timeout_seconds if timeout_seconds is None else timeout_seconds
         if not self.settings.is_on_objects:
-            with writer_lock(self.spark, self.folder("locks"), name, self._holder, timeout):
+            with writer_lock(self.session, self.folder("locks"), name, self._holder, timeout):
                 yield
             return
         cell = self._cell(self.folder("locks", f"{name}.json"))
@@ -103,10 +130,7 @@ class Lake:
 
     def holder(self, name: str) -> str:
         """Who holds the writer lock `name` of a lakehouse on a disk, as a hint for those that only read; empty: nobody."""
-        try:
-            return "" if self.settings.is_on_objects else Path(self.folder("locks", f"{name}.lock")).read_text().strip()
-        except FileNotFoundError:
-            return ""
+        return "" if self.settings.is_on_objects else holder_of(self.folder("locks"), name)
 
     def may_write(self) -> None:
         """To be asked before each write under a lock. Raises LockTimeout if that is a lease, and may be another's by now."""
@@ -211,31 +235,34 @@ class Lake:
     def recreate(self, table: Table) -> None:
         """Replace the table by an empty one with the description as it now is, whatever lies there."""
         self.may_write()
-        if not self._is_readable(table):
-            # Data files without a log are no table, and Delta refuses to create one over them.
+        if not self._is_readable(table) or Snapshot(self.snapshot(table), self.path(table)).unknown_features():
+            # Data files without a log are no table. And what another tool switched on would stay on: a table of its own id is made.
             remove_tree(self.place("tables", table.layer, table.name))
         if not self.exists(table):
             self.create(table)
-            return
+        elif self.settings.is_on_objects:
+            self._replace_by_spark(table)
+        else:
+            snapshot = Snapshot(self.snapshot(table), self.path(table))
+            first_commit.write_replacement(table, snapshot, signature(self.run_id))
+
+    def _replace_by_spark(self, table: Table) -> None:
         from delta.tables import DeltaTable
 
         # Not createOrReplace: by location, Delta 4.4 does nothing where a table is, and says nothing.
-        self._define(DeltaTable.replace(self.spark), table)
-
-    def _is_readable(self, table: Table) -> bool:
-        try:
-            return self.exists(table) and self.snapshot(table).version() >= 0
-        except DeltaError:
-            return False
-
-    def _define(self, builder: object, table: Table) -> None:
-        define = builder.location(self.path(table)).addColumns(table.schema)  # type: ignore[attr-defined]
+        define = DeltaTable.replace(self.spark).location(self.path(table)).addColumns(table.schema)
         define = define.comment(table.comment)
         if table.partition_by:
             define = define.partitionedBy(*table.partition_by)
         for name, value in table.configuration.items():
             define = define.property(name, value)
         define.execute()
+
+    def _is_readable(self, table: Table) -> bool:
+        try:
+            return self.exists(table) and self.snapshot(table).version() >= 0
+        except DeltaError:
+            return False
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """The table as a frame, at a version or now."""

@@ -41,7 +41,7 @@ def heap_megabytes() -> int:
 
 
 def class_archive(spark_home: Path) -> Path:
-    """Where `make install` puts the class-data archive."""
+    """Where the class-data archive is, once a run has written it."""
     return spark_home / "saleslake" / "classes.jsa"
 
 
@@ -60,10 +60,10 @@ def file_system(spark_home: Path) -> dict[str, str]:
     return {"spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"}
 
 
-def jvm_options(spark_home: Path, archive_option: str = "SharedArchiveFile") -> str:
+def jvm_options(spark_home: Path, write: Path | None = None) -> str:
     """Options of Spark's JVM, as Spark takes them: one text, which it splits at spaces outside quotes.
 
-    `archive_option` `ArchiveClassesAtExit` writes the archive instead of reading it.
+    `write`: where it shall write a class-data archive as it ends, in place of reading one.
     """
     options = [
         # Two cores and short runs: the throughput collector beat G1 by a tenth.
@@ -75,8 +75,8 @@ def jvm_options(spark_home: Path, archive_option: str = "SharedArchiveFile") -> 
         "-XX:Tier4MinInvocationThreshold=3000",
         "-XX:Tier4CompileThreshold=40000",
         "-XX:Tier4BackEdgeThreshold=150000",
-        f"-XX:{archive_option}={class_archive(spark_home)}",
-        # An archive that does not fit costs seconds and must cost nothing else, not even a line.
+        f"-XX:ArchiveClassesAtExit={write}" if write else f"-XX:SharedArchiveFile={class_archive(spark_home)}",
+        # An archive that is not there or does not fit costs seconds and must cost nothing else, not even a line.
         "-Xshare:auto",
         "-Xlog:disable",
         "-Xlog:all=error:stderr",

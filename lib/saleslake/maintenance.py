@@ -58,9 +58,8 @@ def _one(lake: Lake, table: Table, lock: str) -> Maintained:
     result = Maintained(table.full_name)
     try:
         with lake.lock(lock, _BRIEFLY if lock == f"landing-{bronze.EVENTS}" else None):
-            metrics = lake.delta(table).optimize().executeCompaction().select("metrics.*").collect()[0]
-            result.files_removed, result.files_added = metrics["numFilesRemoved"], metrics["numFilesAdded"]
-            lake.delta(table).vacuum()
+            result.files_removed, result.files_added = lake.engine.compact(table)
+            lake.engine.vacuum(table)
     except LockTimeout:
         if lock != f"landing-{bronze.EVENTS}":
             raise

@@ -46,7 +46,6 @@ class Batch:
 
     def __init__(self, lake: Lake, say: Say = _silent):
         self.lake, self.say, self.summary = lake, say, Summary()
-        self._judged: dict[str, step.JudgedRows] = {}
         self._left_alone: set[str] = set()
         """Sources whose bronze lost files."""
         self.on_progress: Callable[[Summary], None] = lambda _: None
@@ -109,13 +108,11 @@ class Batch:
                 # Silver catches up first: it is silver that tells which of an API's records are known.
                 self._add(name, step.catch_up(self.lake, name))
             self.say(f"landing {name}")
-            report, judged = land(
+            report = land(
                 self.lake, name, window, refetch=refetch, say=lambda what: self.say(f"landing {name}: {what}")
             )
             with self._guard:
                 self.summary.landed.append(report)
-                if judged:
-                    self._judged[name] = judged
 
     def _check_window(self, sources: list[str], window: Window, refetch: bool) -> None:
         settings = self.lake.settings
@@ -139,7 +136,7 @@ class Batch:
             for name in sources_of_entity:
                 with self._alone(name):
                     self.say(f"silver: {name}")
-                    self._add(name, step.catch_up(self.lake, name, self._judged.pop(name, None)))
+                    self._add(name, step.catch_up(self.lake, name))
 
         with self._timed("silver"):
             side_by_side([partial(one, sources_of_entity) for sources_of_entity in by_entity.values()])

@@ -9,15 +9,15 @@ import zipfile
 from pathlib import Path
 
 from saleslake.config import PROJECT_ROOT
-from saleslake.jars import install_jars, read_lock, sha256
-from saleslake.machine import java_executable
+from saleslake.jars import install_jars, read_lock, sha256, spark_home
+from saleslake.machine import java_executable, java_problem
 from saleslake.s3 import jar_folder
 
 _LOCK = PROJECT_ROOT / "conf" / "s3.lock"
 _JAVA = PROJECT_ROOT / "lib" / "java"
 
 
-def install(spark_home: Path) -> Path:
+def install(spark: Path) -> Path:
     """Bring the JARs to their folder, unless they are there. Returns it. Raises RuntimeError, saying what is missing."""
     folder, lock = jar_folder(), read_lock(_LOCK)
     install_jars(lock, folder)
@@ -25,8 +25,8 @@ def install(spark_home: Path) -> Path:
     own = folder / f"saleslake-{_digest(sources)}.jar"
     if not own.exists():
         class_path = [
-            *(spark_home / "jars").glob("hadoop-client-api-*.jar"),
-            *(spark_home / "jars").glob("*delta-storage-*.jar"),
+            *(spark / "jars").glob("hadoop-client-api-*.jar"),
+            *(spark / "jars").glob("*delta-storage-*.jar"),
         ]
         _compile(sources, [*class_path, *folder.glob("org.apache.hadoop_*.jar")], own)
     for path in folder.glob("*.jar"):
@@ -66,10 +66,12 @@ def _digest(sources: list[Path]) -> str:
 
 def main() -> int:
     """Returns the exit code."""
-    import pyspark
-
+    problem = java_problem()
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
     try:
-        print(f"S3A is in {install(Path(pyspark.__file__).parent)}")
+        print(f"S3A is in {install(spark_home())}")
     except (OSError, RuntimeError) as e:
         print(f"error: {e}", file=sys.stderr)
         return 1

@@ -7,21 +7,22 @@ into the environment by `make install`) or the command line; started from Python
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pyspark
-from pyspark import SparkContext
+from pyspark import SparkConf, SparkContext, java_gateway
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
-from saleslake import s3
+from saleslake import class_archive, s3
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
 from saleslake.lake import signature
 from saleslake.machine import cores, empty_conf_dir, file_system, heap_megabytes, java_problem, jvm_options
 
+BATCH = "saleslake run"
+"""The application's name of a run of the whole batch."""
 _SAID_SHOWN = 600
 # Results depend on these, so nothing outside may change them.
 _SEMANTICS = {
@@ -63,7 +64,9 @@ def build_session(
     if not running and not under_submit:
         builder = builder.master(settings.spark.master or f"local[{cores()}]")
         if "spark.driver.extraJavaOptions" not in settings.spark.conf:
-            builder = builder.config("spark.driver.extraJavaOptions", jvm_options(spark_home))
+            # A run of the batch loads most classes, so it is the one that archives them for later starts.
+            write = class_archive.to_write(spark_home) if app_name == BATCH else None
+            builder = builder.config("spark.driver.extraJavaOptions", jvm_options(spark_home, write))
         if empty_conf_dir(spark_home).is_dir():
             os.environ.setdefault("SPARK_CONF_DIR", str(empty_conf_dir(spark_home)))
         if settings.monitoring.spark_port:  # Spark's UI listens on every address of the machine otherwise
@@ -133,36 +136,27 @@ def _tuning() -> dict[str, str]:
 
 
 def _started(builder: SparkSession.Builder, log: Path) -> SparkSession:
-    """The session, and with it its JVM. Raises ConfigError with what Java printed if that ends before it is up."""
+    """The session, and with it its JVM. Raises ConfigError with what Java printed if that ends before it is up.
+
+    What Java and Spark print belongs in the log. Nor may the JVM hold the output of this process: when it archives its
+    classes it lives on for seconds, and whoever reads that output (`make run | tee`) would wait for it.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     before = log.stat().st_size if log.exists() else 0
+    conf = SparkConf(loadDefaults=False).setAll([(name, str(value)) for name, value in builder._options.items()])
     try:
-        with _stderr_to(log):
-            return builder.getOrCreate()
+        if SparkContext._gateway is None:  # the JVM of a session that was stopped serves the next one, too
+            with log.open("ab") as said:
+                launch: Any = java_gateway.launch_gateway
+                gateway = launch(conf, {"stdout": said, "stderr": said})
+            SparkContext._ensure_initialized(gateway=gateway)
+        return builder.getOrCreate()
     except PySparkRuntimeError as e:
         if e.getCondition() != "JAVA_GATEWAY_EXITED":
             raise
         with log.open("rb") as file:
             file.seek(before)
-            said = " ".join(file.read().decode(errors="replace").split())
+            printed = " ".join(file.read().decode(errors="replace").split())
     raise ConfigError(
-        f"Java ended before Spark was up. It printed: {said[:_SAID_SHOWN] or 'what stands above'} (whole: {log})"
+        f"Java ended before Spark was up. It printed: {printed[:_SAID_SHOWN] or 'what stands above'} (whole: {log})"
     )
-
-
-class _stderr_to:
-    """While a JVM is launched its stderr goes to a file: what Java and Spark print belongs in the log."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> None:
-        sys.stderr.flush()
-        self.saved = os.dup(2)
-        target = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(target, 2)
-        os.close(target)
-
-    def __exit__(self, *_: object) -> None:
-        os.dup2(self.saved, 2)
-        os.close(self.saved)

@@ -35,7 +35,7 @@ class State:
     """`seen`: per bronze table the pin silver was last brought up to. `refreshed`: the same of gold, per silver table.
     `known`: per table the pin up to which every commit is known to be ours. `rebuild`: tables whose rebuild began
     and did not end. `rules`: fingerprint of the rules the last full decision was made under. `gold`: fingerprint
-    of the settings gold was last refreshed under."""
+    of the settings gold was last refreshed under. `refreshing`: a refresh of gold began and has not ended."""
 
     seen: dict[str, Pin] = field(default_factory=dict)
     refreshed: dict[str, Pin] = field(default_factory=dict)
@@ -43,6 +43,7 @@ class State:
     rebuild: list[str] = field(default_factory=list)
     rules: str = ""
     gold: str = ""
+    refreshing: bool = False
 
 
 _guard = threading.Lock()
@@ -108,6 +109,6 @@ def _parsed(text: str) -> State:
             {k: (str(v[0]), int(v[1])) for k, v in content[name].items()} for name in ("seen", "refreshed", "known")
         )
         rules, gold = str(content["rules"]), str(content.get("gold", ""))
-        return State(seen, refreshed, known, list(content["rebuild"]), rules, gold)
+        return State(seen, refreshed, known, list(content["rebuild"]), rules, gold, content.get("refreshing") is True)
     except (ValueError, KeyError, TypeError, IndexError):
         return State()

@@ -31,6 +31,8 @@ class Summary:
     """What the streaming job read: files, socket or kafka; empty for the batch."""
     gold_refreshes: int = 0
     """How often the streaming job brought gold up to silver; `written` is what all of them wrote."""
+    engine: str = ""
+    """What computed and wrote: spark or embedded."""
     ended_early: bool = False
     """Whether an error or an interruption ended the run: what it did not come to, it cannot tell."""
 

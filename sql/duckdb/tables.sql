@@ -58,33 +58,6 @@ comment on column gold.dim_date.weekday is '1 Monday to 7 Sunday';
 comment on column gold.dim_date.month_name is '2024-01';
 comment on column gold.dim_date.is_weekend is 'Saturday or Sunday';
 
-create table if not exists gold.dim_order (
-    order_id varchar not null,
-    user_id varchar not null,
-    amount decimal(18, 4),
-    currency varchar not null,
-    source varchar,
-    promo varchar,
-    created_at timestamptz not null,
-    status varchar,
-    is_sale boolean not null,
-    warnings varchar[] not null,
-    date date not null,
-    primary key (order_id)
-);
-comment on table gold.dim_order is 'one row an order of the orders sources';
-comment on column gold.dim_order.order_id is 'key';
-comment on column gold.dim_order.user_id is 'dim_user';
-comment on column gold.dim_order.amount is 'total the source gives, in currency; not a measure of lines: never sum it over fact_sales';
-comment on column gold.dim_order.currency is 'ISO 4217';
-comment on column gold.dim_order.source is 'metadata.source as given';
-comment on column gold.dim_order.promo is 'metadata.promo as given';
-comment on column gold.dim_order.created_at is 'when it was placed, UTC';
-comment on column gold.dim_order.status is 'as given, where the source maps one';
-comment on column gold.dim_order.is_sale is 'whether its lines are in fact_sales';
-comment on column gold.dim_order.warnings is 'rules it broke and was kept, e.g. amount_mismatch';
-comment on column gold.dim_order.date is 'date of created_at, UTC; dim_date';
-
 create table if not exists gold.fact_sales (
     source_system varchar not null,
     order_id varchar not null,
@@ -125,6 +98,33 @@ comment on column gold.fact_sales.flags is 'price_missing, catalogue_price, base
 comment on column gold.fact_sales.created_at is 'when it was sold, or paid back where it is a refund, UTC';
 comment on column gold.fact_sales.date is 'date of created_at, UTC; dim_date';
 comment on column gold.fact_sales.record_id is 'bronze record it comes from';
+
+create table if not exists gold.dim_order (
+    order_id varchar not null,
+    user_id varchar not null,
+    amount decimal(18, 4),
+    currency varchar not null,
+    source varchar,
+    promo varchar,
+    created_at timestamptz not null,
+    status varchar,
+    is_sale boolean not null,
+    warnings varchar[] not null,
+    date date not null,
+    primary key (order_id)
+);
+comment on table gold.dim_order is 'one row an order of the orders sources';
+comment on column gold.dim_order.order_id is 'key';
+comment on column gold.dim_order.user_id is 'dim_user';
+comment on column gold.dim_order.amount is 'total the source gives, in currency; not a measure of lines: never sum it over fact_sales';
+comment on column gold.dim_order.currency is 'ISO 4217';
+comment on column gold.dim_order.source is 'metadata.source as given';
+comment on column gold.dim_order.promo is 'metadata.promo as given';
+comment on column gold.dim_order.created_at is 'when it was placed, UTC';
+comment on column gold.dim_order.status is 'as given, where the source maps one';
+comment on column gold.dim_order.is_sale is 'whether its lines are in fact_sales';
+comment on column gold.dim_order.warnings is 'rules it broke and was kept, e.g. amount_mismatch';
+comment on column gold.dim_order.date is 'date of created_at, UTC; dim_date';
 
 create table if not exists gold.product_revenue (
     sku varchar not null,

@@ -134,7 +134,6 @@ def settings_of(name: str, data: Path, server: str = "") -> Settings:
     path = EXAMPLES / f"{name}.toml"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SALESLAKE__PATHS__DATA", str(data))
-        patch.setenv("SALESLAKE__RUN__FEW_ROWS", "1000000")  # more would ask for Spark
         for source, each in open_settings(str(path)).sources.items():
             if each.api is not None:
                 url = server + urlsplit(each.api.url).path

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
 from saleslake.accounting import verify
 from saleslake.ingest.window import Window
@@ -36,13 +35,12 @@ def test_an_example_reaches_gold(
     token: str,
     answer: Answer,
     sales: list[tuple[Any, ...]],
-    spark: SparkSession,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(token, TOKEN)
     with served(answer) as server:
-        lake = Lake(settings_of(name, tmp_path, server.url), spark)
+        lake = Lake(settings_of(name, tmp_path, server.url))
         summary = Batch(lake).run(Window())
     assert (summary.failures, summary.troubles) == ([], {})
     with connect(lake) as connection:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from saleslake.gold.touched import touched
+
 from saleslake.changes import Change
 from saleslake.gold import line_dates
-from saleslake.gold.touched import touched
 from saleslake.silver import orders
 from tests.frames import table
 from tests.gold_support import order

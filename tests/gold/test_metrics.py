@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +15,7 @@ from saleslake.gold import (
     inventory_valuation,
     product_revenue,
 )
-from saleslake.gold.sync import date_in
 from saleslake.silver import stock
-from tests import frames
 from tests.frames import expect
 from tests.gold_support import frame
 
@@ -235,13 +232,6 @@ def test_stock_is_valued_from_the_end_of_the_day_it_was_counted(spark: SparkSess
             ("oversold", "tools", "EUR", 1, noon, 3, -2, 2, -4, "valued"),
         ],
     )
-
-
-def test_dates_of_any_year_prune_partitions(spark: SparkSession) -> None:
-    rows = frames.frame(spark, "date date", [("0024-03-01",), ("2024-03-01",), ("9999-12-31",)])
-    dates = {date(24, 3, 1), date(9999, 12, 31)}
-    expect(rows.where(date_in(dates)), "date date", [("0024-03-01",), ("9999-12-31",)])
-    expect(rows.where(date_in(set())), "date date", [])
 
 
 def test_purchases_are_counted_and_not_the_transactions_that_they_are_of(spark: SparkSession) -> None:

@@ -13,19 +13,21 @@ import pytest
 from pyspark.sql import SparkSession
 
 from saleslake import accounting, bronze
+from saleslake.config import Settings
 from saleslake.ingest import api
 from saleslake.ingest.commit import staging
+from saleslake.lake import Lake
 from saleslake.mock_api import Fault
 from tests.comparing import assert_same
 from tests.test_known_pages import Shop, day, order
 
 
 @pytest.fixture
-def shop(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[..., Shop]]:
+def shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
     opened: list[Shop] = []
 
     def open_(served: list[Any], **settings: Any) -> Shop:
-        opened.append(Shop(spark, tmp_path, served, **settings))
+        opened.append(Shop(tmp_path, served, **settings))
         return opened[0]
 
     yield open_
@@ -100,7 +102,9 @@ def test_of_pages_with_the_same_records_the_last_is_kept() -> None:
     assert api._once({"1": ["a", "b"], "2": ["b"], "3": ["c", "b"]}) == {"1", "3"}
 
 
-def test_records_are_identified_without_spark_as_with_it(spark: SparkSession, tmp_path: Path) -> None:
+def test_records_are_identified_alike_in_memory_and_on_either_engine(
+    spark: SparkSession, tmp_path: Path, make_settings: Callable[[str], Settings]
+) -> None:
     texts = ["", "a", "é\u2028\u0085…", "\x00x", "😀" * 9, '{"a": 1}\r', None]
     headers = [None, "h", "", "h;é", None, "h", "h"]
     n = len(texts)
@@ -122,16 +126,17 @@ def test_records_are_identified_without_spark_as_with_it(spark: SparkSession, tm
         schema=bronze.Staging._SCHEMA,
     )
     pq.write_table(staged, tmp_path / "records.parquet")
-    by_spark = bronze.with_identity(spark.read.parquet(str(tmp_path / "records.parquet"))).toArrow().to_pylist()
-    without = bronze.identified(staged).select(list(by_spark[0])).to_pylist()
-    assert_same("identity", without, by_spark)
+    in_memory = bronze.identified(staged)
+    for session in (None, spark):
+        lake = Lake(make_settings(""), session)
+        frame = lake.engine.parquet([str(tmp_path / "records.parquet")], bronze.Staging._SCHEMA)
+        computed = lake.engine.fetch(bronze.with_identity(lake, frame)).to_pylist()
+        assert_same("identity", in_memory.select(list(computed[0])).to_pylist(), computed)
 
 
 def test_a_window_of_many_records_is_decided_as_one_of_few(
     shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond `run.few_rows` what Spark judged goes through Parquet files, whatever its dates and keys are."""
-    monkeypatch.setenv("SALESLAKE__RUN__FEW_ROWS", "0")
     served = [order("o1", day(1)), order("bad", day(2), items=[]), order("far", "9999-12-31T23:59:59.999999Z")]
     s = shop(
         [*served, order("ô\u2028b", day(3)), order("old", "0001-01-01T00:10:00Z", created_at="0001-01-01")], lag=10**9

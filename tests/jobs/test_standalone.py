@@ -68,17 +68,14 @@ def submit(
 
 
 def test_the_jobs_give_the_same_tables_on_a_cluster(
-    cluster: SparkCluster, submit: Callable[..., Done], make_lake: Callable[[str], Lake], tmp_path: Path
+    cluster: SparkCluster, submit: Callable[..., Done], make_spark_lake: Callable[[str], Lake], tmp_path: Path
 ) -> None:
     made = tmp_path / "in"
     generate(120, 11, made, days=4, defects=0.1)
     (made / "orders.jsonl").rename(made / "orders.json")
     (made / "transactions.csv").rename(made / "sales.csv")
-    # Few rows would be judged in the driver.
-    text = (
-        CONFIG.format(timeout=60).replace("[run]", "[run]\nfew_rows = 0").replace('format = "json"', 'format = "jsonl"')
-    )
-    lake = make_lake(text)
+    text = CONFIG.format(timeout=60).replace('format = "json"', 'format = "jsonl"')
+    lake = make_spark_lake(text)
     for job in ("land_files", "silver", "gold"):
         before = cluster.applications()
         done = submit(ROOT / "jobs" / f"{job}.py", "--config", str(lake.settings.config_file))
@@ -89,7 +86,7 @@ def test_the_jobs_give_the_same_tables_on_a_cluster(
     assert sum(len(rows) for rows in on_cluster.values()) > 300
     assert verify(lake).holds
     (tmp_path / "data").rename(tmp_path / "data-of-the-cluster")
-    here = make_lake(text)
+    here = make_spark_lake(text)
     assert not Batch(here).run(Window()).failures
     assert contents(here) == on_cluster
 

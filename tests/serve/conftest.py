@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
 from saleslake.entry import open_settings
 from saleslake.gold import refresh as gold
@@ -51,10 +50,10 @@ class House:
 
 
 @pytest.fixture(scope="session")
-def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Orders on three days, sales on one; texts that are hard to carry over. Copied for each test."""
     root = tmp_path_factory.mktemp("house")
-    found = House(Lake(open_settings(str(write_config(root, CONFIG))), spark))
+    found = House(Lake(open_settings(str(write_config(root, CONFIG)))))
     users = 'user_id,email,created_at,country\nu1,"o""brien, \\n{x}\\",2024-01-01,""\nu2,,2024-01-02,Österreich\n'
     (root / "users.csv").write_text(users, encoding="utf-8")
     days = [order(f"O{n}", f"2024-05-0{1 + n % 3}T10:00:00Z", user_id=f"u{n % 4}") for n in range(12)]
@@ -65,8 +64,8 @@ def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture
-def house(built: Path, spark: SparkSession, tmp_path: Path) -> House:
+def house(built: Path, tmp_path: Path) -> House:
     """A lakehouse of the test's own."""
     root = tmp_path / "house"
     shutil.copytree(built, root)
-    return House(Lake(open_settings(str(root / "saleslake.toml")), spark))
+    return House(Lake(open_settings(str(root / "saleslake.toml"))))

@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
 
 from saleslake.entry import open_settings
 from saleslake.lake import Lake
@@ -34,7 +33,7 @@ def sale(**own: Any) -> str:
 
 
 def test_the_extremes_of_every_column_are_served(
-    house: House, database: str, spark: SparkSession, tmp_path: Path
+    house: House, database: str, tmp_path: Path
 ) -> None:
     largest = {"qty": 999999999999999, "price": 0.0999, "sku": text(LONGEST)}
     keys = [text(LONGEST) for _ in range(3)]
@@ -66,7 +65,7 @@ def test_the_extremes_of_every_column_are_served(
         config.read_text() + '[sources.lines]\nentity = "transactions"\nformat = "csv"\npath = "lines"\nkey = "line"\n'
         'defaults = { currency = "EUR" }\n'
     )
-    house = House(Lake(open_settings(str(config)), spark))
+    house = House(Lake(open_settings(str(config))))
     house.refresh()
 
     found = house.lake.query(

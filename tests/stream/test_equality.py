@@ -16,6 +16,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from saleslake.accounting import verify
+from saleslake.engine.interface import Name
 from saleslake.entry import open_settings
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
@@ -55,9 +56,8 @@ SETUP = replace(
         "transactions_csv": oracle.Feed("transactions", "csv", version="updated_at"),
     },
 )
-Piece = tuple[str, int, list[str]]
-"""Who brings it, `batch` or `stream`; up to how many rows are few, and so not left to Spark; and its lines."""
-BY_SPARK, FEW = 0, 20_000
+Piece = tuple[str, Name, list[str]]
+"""Who brings it, `batch` or `stream`; the engine that it works on; and its lines."""
 
 SEED = int(os.environ.get("SALESLAKE_SEED", "5"))
 EXAMPLES = int(os.environ.get("SALESLAKE_EXAMPLES", "1"))
@@ -87,9 +87,9 @@ def _bring(folder: Path, spark: SparkSession, plan: list[Piece]) -> Lake:
     folder.mkdir()
     for name in ("orders.jsonl", "transactions.jsonl", "transactions.csv"):
         put(folder / "in", f"0-{name}", *([HEADER] if name.endswith("csv") else []))
-    for number, (who, few_rows, lines) in enumerate(plan, 1):
-        text = f"[run]\nfew_rows = {few_rows}\n{BATCH}{CONFIG}max_files_per_trigger = 1\n"
-        lake = Lake(open_settings(str(write_config(folder, text))), spark)
+    for number, (who, engine, lines) in enumerate(plan, 1):
+        text = f"{BATCH}{CONFIG}max_files_per_trigger = 1\n"
+        lake = Lake(open_settings(str(write_config(folder, text))), spark, uses=engine)
         if who == "stream":
             for at in range(0, len(lines), 60):  # each file a micro-batch
                 put(folder / "events", f"{number}-{at:03}.jsonl", *lines[at : at + 60])
@@ -122,10 +122,10 @@ def test_batch_stream_and_any_mixture_of_them_end_in_the_same_tables(
     cut = _cut(lines, 3, rng)
     who = rng.choice([("batch", "stream", "batch"), ("stream", "batch", "stream")])
     plans: dict[str, list[Piece]] = {
-        "one batch": [("batch", FEW, lines)],
-        "stream": [("stream", FEW, lines)],
-        # What few rows spare Spark must not show either, wherever they do.
-        "mixed": list(zip(who, (BY_SPARK, FEW, BY_SPARK), cut, strict=True)),
+        "one batch": [("batch", "embedded", lines)],
+        "stream": [("stream", "embedded", lines)],
+        # Which engine it was must not show either, wherever it changes.
+        "mixed": list(zip(who, ("spark", "embedded", "spark"), cut, strict=True)),
     }
     found = {}
     for name, plan in plans.items():

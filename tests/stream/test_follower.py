@@ -26,8 +26,10 @@ def _land(lake: Lake, name: str, *events: str) -> None:
         step.catch_up(lake, source)
 
 
-def test_anothers_lock_is_left_for_later(make_lake: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch) -> None:
-    lake, other = make_lake(CONFIG), make_lake(CONFIG)
+def test_anothers_lock_is_left_for_later(
+    make_stream_lake: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, other = make_stream_lake(CONFIG), make_stream_lake(CONFIG)
     gold = GoldFollower(Batch(lake), Health(lake, "files"))
     gold.start()
     assert not gold.is_due, "there is nothing yet"
@@ -51,8 +53,10 @@ def test_anothers_lock_is_left_for_later(make_lake: Callable[[str], Lake], monke
     assert rows(lake, FACT) == [(2,)]
 
 
-def test_a_lock_that_is_held_too_long_ends_the_stream_and_names_its_holder(make_lake: Callable[[str], Lake]) -> None:
-    lake, other = (make_lake("[run]\nlock_timeout_seconds = 0\n" + CONFIG) for _ in range(2))
+def test_a_lock_that_is_held_too_long_ends_the_stream_and_names_its_holder(
+    make_stream_lake: Callable[[str], Lake],
+) -> None:
+    lake, other = (make_stream_lake("[run]\nlock_timeout_seconds = 0\n" + CONFIG) for _ in range(2))
     gold = GoldFollower(Batch(lake), Health(lake, "files"))
     gold.tell(is_behind=False)
     with other.lock("gold", 5), pytest.raises(LockTimeout, match=f"gold.lock: held by run {other.run_id}"):

@@ -18,8 +18,8 @@ IDS = "select record_id from bronze.events where kind = 'record' order by file, 
 
 
 @pytest.fixture
-def lake(make_lake: Callable[[str], Lake]) -> Lake:
-    return make_lake(CONFIG)
+def lake(make_stream_lake: Callable[[str], Lake]) -> Lake:
+    return make_stream_lake(CONFIG)
 
 
 def _messages(lake: Lake, *offsets: tuple[int, int, bytes | None]) -> DataFrame:

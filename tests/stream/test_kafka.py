@@ -27,11 +27,11 @@ def _stream(lake: Lake) -> None:
 
 
 def test_messages_arrive_once_also_after_the_checkpoint_is_lost(
-    make_lake: Callable[[str], Lake], kafka_broker: KafkaBroker
+    make_stream_lake: Callable[[str], Lake], kafka_broker: KafkaBroker
 ) -> None:
     kafka_broker.create_topic("arrive-once", 3)
     kafka = f'[stream.kafka]\nbootstrap_servers = "{kafka_broker.bootstrap}"\ntopics = "arrive-once"\nmax_offsets_per_trigger = 25\n'
-    lake = make_lake(CONFIG + kafka)
+    lake = make_stream_lake(CONFIG + kafka)
     producer = KafkaProducer(**kafka_broker.client_settings(), acks="all")
     for number, line in enumerate(LINES):
         producer.send("arrive-once", line.encode(), key=str(number % 5).encode())

@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from saleslake import bronze
 from saleslake.accounting import verify
+from saleslake.content import HASH_LENGTH
 from saleslake.lake import Lake
 from saleslake.pipeline import Batch
 from saleslake.silver import step
@@ -23,7 +23,7 @@ from tests.stream_support import CONFIG, order, put, rows, transaction
 
 FRAME = b"\x00\x00\x00\x01\x07"
 FRAMING = '[stream.kafka]\nframing = "schema_registry_json"\n'
-NOTHING = hashlib.sha256(b"").hexdigest()[: bronze.HASH_LENGTH]
+NOTHING = hashlib.sha256(b"").hexdigest()[: HASH_LENGTH]
 ORDERS = "select order_id from silver.orders order by 1"
 REASONS = "select ordinal, list_extract(reasons, 1), len(reasons), key, raw from silver.quarantine order by ordinal"
 
@@ -44,9 +44,9 @@ def _land(lake: Lake, *messages: tuple[bytes | None, bytes | None]) -> None:
 
 
 def test_a_message_without_a_value_is_one_quarantined_record_and_costs_no_neighbour(
-    make_lake: Callable[[str], Lake],
+    make_stream_lake: Callable[[str], Lake],
 ) -> None:
-    lake = make_lake(CONFIG)
+    lake = make_stream_lake(CONFIG)
     _land(lake, (b"A1", None), (None, None), (b"\xff", None), (b"B: 2", b""), (b"k", order("O1").encode()))
     found = rows(lake, REASONS)
     assert found == [(n, "empty_message", 1, key, "") for n, key in enumerate(["A1", None, None, "B: 2"])]
@@ -56,9 +56,9 @@ def test_a_message_without_a_value_is_one_quarantined_record_and_costs_no_neighb
     assert rows(lake, ORDERS) == [("O1",)]
 
 
-def test_a_lakehouse_that_a_former_version_got_stuck_in_goes_on(make_lake: Callable[[str], Lake]) -> None:
+def test_a_lakehouse_that_a_former_version_got_stuck_in_goes_on(make_stream_lake: Callable[[str], Lake]) -> None:
     """It landed such a message with no text and no hash, and silver could not take it, at no run."""
-    lake = make_lake(CONFIG)
+    lake = make_stream_lake(CONFIG)
     Intake(lake).land_messages(_messages(lake, (b"A1", None), (None, order("O1").encode()))).release()
     table = bronze.table_of(bronze.EVENTS)
     kept = lake.read(table).where("kind = 'record'")
@@ -86,9 +86,9 @@ FRAMED = [
 
 
 def test_json_in_the_frame_of_a_schema_registry_is_read_where_the_setting_says_so(
-    make_lake: Callable[[str], Lake],
+    make_stream_lake: Callable[[str], Lake],
 ) -> None:
-    lake = make_lake(CONFIG + FRAMING)
+    lake = make_stream_lake(CONFIG + FRAMING)
     _land(lake, *FRAMED)
     assert rows(lake, ORDERS) == [("O1",), ("O3",)]
     assert rows(lake, "select transaction_id from silver.transactions") == [("T1",)]
@@ -101,15 +101,15 @@ def test_json_in_the_frame_of_a_schema_registry_is_read_where_the_setting_says_s
 
 
 def test_without_the_setting_it_is_named_and_a_full_refresh_with_it_reads_what_has_landed(
-    make_lake: Callable[[str], Lake],
+    make_stream_lake: Callable[[str], Lake],
 ) -> None:
-    lake = make_lake(CONFIG)
+    lake = make_stream_lake(CONFIG)
     _land(lake, *FRAMED)
     assert rows(lake, ORDERS) == [("O3",)]
     assert [(n, reason) for n, reason, *_ in rows(lake, REASONS)] == [
         *((n, "registry_framing") for n in (0, 1, 2, 3, 5)), (6, "unreadable"), (7, "unreadable"),
     ]  # fmt: skip
-    other = make_lake(CONFIG + FRAMING)
+    other = make_stream_lake(CONFIG + FRAMING)
     batch = Batch(other)
     batch.full_refresh()
     batch.gold()
@@ -119,17 +119,16 @@ def test_without_the_setting_it_is_named_and_a_full_refresh_with_it_reads_what_h
     assert any("the configuration's rules differ" in note for note in notes), notes
 
 
-@pytest.mark.parametrize("few_rows", [0, 50_000])
 def test_framed_and_empty_messages_count_in_sales_by_minute_as_the_setting_says(
-    make_lake: Callable[[str], Lake], few_rows: int
+    make_stream_lake: Callable[[str], Lake],
 ) -> None:
-    lake = make_lake(f"[run]\nfew_rows = {few_rows}\n" + CONFIG + FRAMING)
+    lake = make_stream_lake(CONFIG + FRAMING)
     _land(lake, *FRAMED, (b"O1", None))
     folder = lake.settings.root / "events"
     put(folder, "1.jsonl", *[order(f"F{n}", "2024-05-01T11:30:00Z") for n in range(20)])
     said: list[str] = []
     StreamJob(
-        Batch(Lake(lake.settings, lake.session)), source="files", trigger="1 second", once=True, say=said.append
+        Batch(make_stream_lake(CONFIG + FRAMING)), source="files", trigger="1 second", once=True, say=said.append
     ).run()
     assert rows(lake, "select cast(sum(events) as int) from gold.sales_by_minute") == [(23,)], (
         "O1, O3, T1 and the file's"

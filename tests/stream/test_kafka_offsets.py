@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 from typer.testing import CliRunner
 
-from saleslake import bronze, few
+from saleslake import bronze
 from saleslake.accounting import Proof
 from saleslake.cli.app import app
 from saleslake.config import Settings
@@ -158,7 +158,7 @@ def _note(lake: Lake, *entries: dict[str, object], at: datetime = datetime(2024,
     """A control row as the intake writes it."""
     stage = bronze.Staging(lake.work("staging", "notes"))
     rows = stage.control_row(bronze.Control(landed_at=at, units=list(entries)), bronze.EVENTS, "r")
-    few.append(lake, bronze.table_of(bronze.EVENTS), rows.append_column("stream_time", [[None]]))
+    lake.engine.append(bronze.table_of(bronze.EVENTS), lake.engine.rows(rows.append_column("stream_time", [[None]])))
 
 
 @pytest.fixture

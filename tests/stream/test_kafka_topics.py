@@ -93,9 +93,11 @@ def _counted(lake: Lake) -> tuple[int, int]:
     return sum(unit["records"] for unit in units), sum(unit["until"] - unit["from"] + 1 for unit in units)
 
 
-def test_what_a_transaction_that_was_aborted_wrote_never_lands(make_lake: Make, kafka_broker: KafkaBroker) -> None:
+def test_what_a_transaction_that_was_aborted_wrote_never_lands(
+    make_stream_lake: Make, kafka_broker: KafkaBroker
+) -> None:
     kafka_broker.create_topic("transactions")
-    lake = make_lake(_config(kafka_broker, "transactions", "max_offsets_per_trigger = 4\n"))
+    lake = make_stream_lake(_config(kafka_broker, "transactions", "max_offsets_per_trigger = 4\n"))
     writer = KafkaProducer(**kafka_broker.client_settings(), acks="all", transactional_id="shop")
     writer.init_transactions()
 
@@ -125,7 +127,7 @@ def test_what_a_transaction_that_was_aborted_wrote_never_lands(make_lake: Make, 
     assert _counted(lake) == (4, 17), "after a lost checkpoint as well"
     assert verify(lake).holds
 
-    other = make_lake(_config(kafka_broker, "transactions", 'isolation_level = "read_uncommitted"\n'))
+    other = make_stream_lake(_config(kafka_broker, "transactions", 'isolation_level = "read_uncommitted"\n'))
     write("half", end=None)
     _stream(other)
     assert ("half",) in rows(other, sold), "whoever wants it, gets what is not committed"
@@ -134,10 +136,10 @@ def test_what_a_transaction_that_was_aborted_wrote_never_lands(make_lake: Make, 
 
 
 def test_offsets_that_are_gone_stop_the_stream_until_told_to_go_on_and_verify_until_acknowledged(
-    make_lake: Make, kafka_broker: KafkaBroker
+    make_stream_lake: Make, kafka_broker: KafkaBroker
 ) -> None:
     kafka_broker.create_topic("kept", 2)
-    lake = make_lake(_config(kafka_broker, "kept"))
+    lake = make_stream_lake(_config(kafka_broker, "kept"))
     _send(kafka_broker, "kept", *(f"A{n}" for n in range(5)))
     _stream(lake)
     _send(kafka_broker, "kept", *(f"B{n}" for n in range(10)))
@@ -182,10 +184,10 @@ def test_offsets_that_are_gone_stop_the_stream_until_told_to_go_on_and_verify_un
 
 
 def test_a_topic_made_anew_lands_as_new_and_partitions_added_are_read(
-    make_lake: Make, kafka_broker: KafkaBroker
+    make_stream_lake: Make, kafka_broker: KafkaBroker
 ) -> None:
     kafka_broker.create_topic("anew")
-    lake = make_lake(_config(kafka_broker, "anew", 'starting_offsets = "latest"\n'))
+    lake = make_stream_lake(_config(kafka_broker, "anew", 'starting_offsets = "latest"\n'))
     _stream(lake)
     _send(kafka_broker, "anew", "A0", "A1", "A2")
     _stream(lake)
@@ -220,11 +222,11 @@ def test_a_topic_made_anew_lands_as_new_and_partitions_added_are_read(
 
 
 def test_a_lakehouse_of_a_former_version_goes_on_where_it_stood_and_keeps_its_ids(
-    make_lake: Make, kafka_broker: KafkaBroker
+    make_stream_lake: Make, kafka_broker: KafkaBroker
 ) -> None:
     kafka_broker.create_topic("former")
     _send(kafka_broker, "former", *(f"A{n}" for n in range(5)))
-    lake = make_lake(_config(kafka_broker, "former"))
+    lake = make_stream_lake(_config(kafka_broker, "former"))
     at = datetime(2024, 5, 2, tzinfo=UTC)
     schema = "topic string, partition int, offset long, landed_at timestamp, key binary, value binary"
     first = [("former", 0, n, at, None, bytearray(order(f"A{n}").encode())) for n in range(3)]
@@ -243,10 +245,10 @@ def test_a_lakehouse_of_a_former_version_goes_on_where_it_stood_and_keeps_its_id
 
 
 def test_a_stream_that_runs_reads_added_partitions_tells_every_refresh_and_ends_in_words_when_its_topic_goes(
-    make_lake: Make, kafka_broker: KafkaBroker
+    make_stream_lake: Make, kafka_broker: KafkaBroker
 ) -> None:
     kafka_broker.create_topic("running")
-    lake = make_lake(
+    lake = make_stream_lake(
         _config(kafka_broker, "running", 'consumer = { "fetch.max.wait.ms" = 100, "max.poll.records" = 50 }\n')
     )
     stream = Running(lake)
@@ -279,13 +281,13 @@ def test_a_stream_that_runs_reads_added_partitions_tells_every_refresh_and_ends_
     assert verify(lake).holds
 
 
-def test_a_cluster_that_does_not_answer_is_one_line(make_lake: Make) -> None:
+def test_a_cluster_that_does_not_answer_is_one_line(make_stream_lake: Make) -> None:
     timeouts = '"request.timeout.ms" = 1000, "default.api.timeout.ms" = 2000'
     text = '[stream.kafka]\nbootstrap_servers = "127.0.0.1:1"\nconsumer = { ' + timeouts + " }\n"
     with pytest.raises(
         SaleslakeError, match=r"^Kafka at 127.0.0.1:1, topic saleslake-events: TimeoutException: .*$"
     ) as e:
-        _stream(make_lake(CONFIG + text))
+        _stream(make_stream_lake(CONFIG + text))
     assert "\n" not in str(e.value)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
 
+from saleslake import bronze
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
 from saleslake.silver.judge.moments import as_datetime
-from saleslake.stream.routes import Route, past_time, routed, routed_rows, router
+from saleslake.stream.routes import Route, past_time, routed, router
+from tests.frames import table
 from tests.stream_support import CONFIG, order, transaction
 
 CSV = "T9,c,a,2024-05-03T09:00:00Z,2,7.50,Online,USD,2024-05-03T09:00:00Z"
@@ -113,9 +114,10 @@ def test_an_event_is_past_until_an_hour_after_its_landing() -> None:
     assert [past_time(at, 7) for at in (6, 7 + hour, 8 + hour, None)] == [6, 7 + hour, None, None]
 
 
-def test_spark_routes_as_memory_does_and_adds_what_is_past(
-    spark: SparkSession, make_settings: Callable[[str], Settings]
-) -> None:
+BLANK = {"kind": "record", "record_id": "", "run_id": "", "landed_date": "2024-06-01"}
+
+
+def test_routing_sets_source_and_defect_and_adds_what_is_past(make_settings: Callable[[str], Settings]) -> None:
     lines = [
         order("1"),
         transaction("2", "9999-01-01"),
@@ -125,14 +127,15 @@ def test_spark_routes_as_memory_does_and_adds_what_is_past(
         '{"order_id": "cut',
     ]
     landed_at = datetime(2024, 6, 1, tzinfo=UTC)
-    given: DataFrame = spark.createDataFrame(
-        [("f", n, line, None, None, "events", landed_at) for n, line in enumerate(lines)],
-        "file string, ordinal long, raw string, header string, defect string, source string, landed_at timestamp",
+    given = table(
+        bronze.table_of("events"),
+        [
+            BLANK | {"file": "f", "ordinal": n, "raw": line, "source": "events", "landed_at": landed_at}
+            for n, line in enumerate(lines)
+        ],
     )
-    settings = make_settings(CONFIG)
-    by_spark = routed(given, settings).orderBy("ordinal").toArrow()
-    assert by_spark.to_pylist() == routed_rows(given.orderBy("ordinal").toArrow(), settings).to_pylist()
-    assert [(row["source"], row["defect"], row["past_time"] is None) for row in by_spark.to_pylist()] == [
+    found = routed(given, make_settings(CONFIG)).to_pylist()
+    assert [(row["source"], row["defect"], row["past_time"] is None) for row in found] == [
         ("events_orders", None, False),
         ("events_transactions", None, True),
         ("events_transactions_csv", None, False),

@@ -88,9 +88,9 @@ def test_a_server_that_stays_away_ends_the_stream_with_one_clear_line(
 
 
 def test_what_is_sent_is_in_gold_and_the_stream_ends_when_the_server_stays_away(
-    make_lake: Callable[[str], Lake], server: Server
+    make_stream_lake: Callable[[str], Lake], server: Server
 ) -> None:
-    lake = make_lake(CONFIG + f"[stream.socket]\nport = {server.port}\nreconnect_seconds = 1\n")
+    lake = make_stream_lake(CONFIG + f"[stream.socket]\nport = {server.port}\nreconnect_seconds = 1\n")
     landed, said, ended = threading.Event(), list[str](), list[str]()
 
     def serve() -> None:

@@ -33,8 +33,8 @@ RAW = "select count(*) from bronze.events where kind = 'record'"
 
 
 @pytest.fixture
-def lake(make_lake: Callable[[str], Lake]) -> Lake:
-    return make_lake(CONFIG)
+def lake(make_stream_lake: Callable[[str], Lake]) -> Lake:
+    return make_stream_lake(CONFIG)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def folder(lake: Lake) -> Path:
 
 
 def test_what_comes_in_ends_in_the_tables_once_whatever_is_lost(
-    make_lake: Callable[[str], Lake], lake: Lake, folder: Path
+    make_stream_lake: Callable[[str], Lake], lake: Lake, folder: Path
 ) -> None:
     """One lakehouse through its life: each run of the stream costs seconds, so the steps share one."""
     first = put(folder, "a b %20.jsonl", *MIXED)
@@ -79,7 +79,7 @@ def test_what_comes_in_ends_in_the_tables_once_whatever_is_lost(
 
     shutil.rmtree(lake.folder("checkpoints", "events-files"))
     Path(lake.folder("state.json")).unlink()
-    other = make_lake(CONFIG + "max_files_per_trigger = 1\n")
+    other = make_stream_lake(CONFIG + "max_files_per_trigger = 1\n")
     stream_once(other)
     assert rows(lake, RAW) == [(landed,)], "without its checkpoint the stream lands nothing twice"
     assert versions(lake) == before, "and without state it writes nothing twice"
@@ -132,8 +132,8 @@ def test_sales_by_minute_counts_in_time_and_late_events(lake: Lake, folder: Path
     assert rows(lake, "select count(*) from gold.fact_sales") == [(6,)], "late or not, it is in the other tables"
 
 
-def test_done_files_are_archived(make_lake: Callable[[str], Lake]) -> None:
-    lake = make_lake(CONFIG + 'done = "archive"\narchive = "done"\n')
+def test_done_files_are_archived(make_stream_lake: Callable[[str], Lake]) -> None:
+    lake = make_stream_lake(CONFIG + 'done = "archive"\narchive = "done"\n')
     folder = Path(lake.settings.resolve("events"))
     for n in range(2):
         put(folder, f"{n}.jsonl", order(f"O{n}"))

@@ -31,6 +31,8 @@ app = typer.Typer(
 
 _CONFIG_HELP = "Configuration file; default $SALESLAKE_CONFIG, else conf/saleslake.toml."
 Config = Annotated[str | None, typer.Option("--config", help=_CONFIG_HELP)]
+_ENGINE_HELP = "spark, embedded or auto; default: run.engine."
+EngineName = Annotated[str | None, typer.Option("--engine", help=_ENGINE_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -61,10 +63,11 @@ def run(
     demo: Annotated[
         bool, typer.Option("--demo", help="Serve sample_data/ as the APIs on a free local port, for this run.")
     ] = False,
+    engine: EngineName = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """The whole batch: land, silver, gold, check; in one Spark session."""
+    """The whole batch: land, silver, gold, check; on Spark, or without a JVM."""
     from saleslake.entry import run_job, summary_dict
     from saleslake.ingest.window import parse_window
 
@@ -92,6 +95,7 @@ def run(
                 quiet=as_json and not verbose,
                 say=progress.say,
                 show=show,
+                engine=engine,
             )
     except SaleslakeError as e:
         code = fail(e, verbose)
@@ -141,6 +145,7 @@ def stream(
     accept_lost_offsets: Annotated[
         bool, typer.Option("--accept-lost-offsets", help="Kafka: go on after offsets that the broker has no more.")
     ] = False,
+    engine: EngineName = None,
     verbose: Verbose = False,
 ) -> None:
     """Events to bronze, silver and gold as they come, until Ctrl-C or SIGTERM. Being killed is harmless."""
@@ -153,22 +158,25 @@ def stream(
         trigger=trigger,
         accept_lost_offsets=accept_lost_offsets,
         verbose=verbose,
+        engine=engine,
     )
     raise typer.Exit(code)
 
 
 @app.command()
-def maintain(config: Config = None, verbose: Verbose = False) -> None:
+def maintain(config: Config = None, engine: EngineName = None, verbose: Verbose = False) -> None:
     """Compact small files of every table and remove those no version of the last 7 days needs. Safe beside run and stream."""
     from saleslake import logs
+    from saleslake.engine_choice import on_engine
     from saleslake.maintenance import maintain as work_through
-    from saleslake.session import build_session
 
     def work() -> int:
         lake = _lake(config)
         logs.configure(lake.work("logs"), lake.run_id, verbose=verbose)
-        lake.session = build_session(lake.settings, "saleslake maintain", lake.run_id)
-        render.maintained(work_through(lake))
+        with on_engine(lake, engine, "saleslake maintain") as choice:
+            if choice.note:
+                render.out.print(choice.note, markup=False, soft_wrap=True)
+            render.maintained(work_through(lake))
         return EXIT_OK
 
     guarded(work, verbose)
@@ -232,23 +240,25 @@ def verify(
     truth: Annotated[
         Path | None, typer.Option(help="Compare the keys named in this file, which `saleslake simulate` wrote, too.")
     ] = None,
+    engine: Annotated[str | None, typer.Option("--engine", help="spark, embedded or auto, the default.")] = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
     """Prove from the stored tables where every record went, and that gold is what silver says."""
     from saleslake import logs
     from saleslake.accounting import verify as prove
+    from saleslake.engine_choice import on_engine
     from saleslake.monitor.push import after_verify
-    from saleslake.session import build_session
     from saleslake.truth_check import compare
 
     def work() -> int:
         lake = _lake(config)
         logs.configure(lake.work("logs"), lake.run_id, quiet=as_json and not verbose, verbose=verbose)
-        lake.session = build_session(lake.settings, "saleslake verify", lake.run_id)
-        proof = prove(lake)
-        after_verify(lake, proof)
-        found = compare(lake, truth.absolute()) if truth else None
+        progress = render.Progress(enabled=not as_json)
+        with progress, on_engine(lake, engine or "auto", "saleslake verify"):
+            proof = prove(lake, progress.say)
+            after_verify(lake, proof)
+            found = compare(lake, truth.absolute()) if truth else None
         holds = proof.holds and (found is None or found.holds)
         if as_json:
             told = {"truth": asdict(found)} if found else {}

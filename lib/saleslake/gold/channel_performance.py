@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
+from saleslake.engine.sql import on_spark, text_beside
+from saleslake.gold import fact_sales
+from saleslake.gold.gold_table import GoldTable, Input
 from saleslake.gold.product_revenue import UNITS
-from saleslake.gold.unknown import UNKNOWN
 from saleslake.table import DATE, LONG, MONEY, STRING, TOTAL, Column, Table
 
 TABLE = Table(
@@ -34,28 +34,13 @@ TABLE = Table(
     constraints={"no_fewer_than_none": "orders >= 0"},
 )
 
+SQL = text_beside(__file__)
+"""Input: fact_sales."""
+
+
+GOLD = GoldTable(TABLE, SQL, (Input(fact_sales.TABLE, {"date": "date"}),), scope=("date",))
+
 
 def build(fact: DataFrame) -> DataFrame:
     """Grain in: fact_sales. Grain out: (date, channel, currency). A day on which something was only paid back has a row without orders."""
-    amount, nothing = F.coalesce("line_amount", F.lit(0)), F.lit(0)
-    of_order = fact.groupBy("date", "channel", "currency", "source_system", "purchase_id", "user_id").agg(
-        F.sum("quantity").alias("units"),
-        F.sum(amount).alias("net"),
-        F.sum(F.when(F.col("is_refund"), nothing).otherwise(amount)).alias("sold"),
-        F.sum(F.when(F.col("is_refund"), amount).otherwise(nothing)).alias("refunded"),
-        F.bool_or(~F.col("is_refund")).alias("is_purchase"),
-    )
-    bought = F.col("is_purchase")
-    orders = F.count_distinct(F.when(bought, F.col("source_system")), F.when(bought, F.col("purchase_id")))
-    per_channel = of_order.groupBy("date", "channel", "currency").agg(
-        orders.alias("orders"),
-        F.count_distinct(F.when(bought & (F.col("user_id") != UNKNOWN), F.col("user_id"))).alias("customers"),
-        F.sum("units").cast(UNITS).alias("units"),
-        F.sum("net").cast(TOTAL).alias("net"),
-        F.sum("sold").cast(TOTAL).alias("sold"),
-        F.sum("refunded").cast(TOTAL).alias("refunded"),
-    )
-    # 28 digits and 10 leave the quotient 14 decimals: enough that rounding it again to 4 is exact.
-    count = F.nullif(F.col("orders"), F.lit(0)).cast(T.DecimalType(10, 0))
-    value = F.col("sold").try_cast(T.DecimalType(28, 4)) / count
-    return per_channel.withColumn("average_order_value", value.try_cast(MONEY)).select(*TABLE.select())
+    return on_spark(SQL, {"fact_sales": fact}).select(*TABLE.select())

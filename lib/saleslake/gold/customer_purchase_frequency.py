@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from saleslake.gold.unknown import UNKNOWN
+from saleslake.engine.sql import on_spark, text_beside
+from saleslake.gold import fact_sales
+from saleslake.gold.gold_table import GoldTable, Input
 from saleslake.table import BOOLEAN, LONG, STRING, TIMESTAMP, Column, Table
 
 RATE = T.DecimalType(18, 4)
-_DAY = 86_400_000_000
-_WIDE = T.DecimalType(20, 0)
 
 TABLE = Table(
     layer="gold",
@@ -30,25 +29,13 @@ TABLE = Table(
     constraints={"orders_there": "orders > 0", "in_order": "last_purchase_at >= first_purchase_at"},
 )
 
+SQL = text_beside(__file__)
+"""Input: fact_sales."""
+
+
+GOLD = GoldTable(TABLE, SQL, (Input(fact_sales.TABLE, {"user_id": "user_id"}),), scope=("user_id",))
+
 
 def build(fact: DataFrame) -> DataFrame:
     """Grain in: fact_sales. Grain out: customer."""
-    per_customer = (
-        fact.where((F.col("user_id") != UNKNOWN) & ~F.col("is_refund"))
-        .groupBy("user_id")
-        .agg(
-            F.count_distinct("source_system", "purchase_id").alias("orders"),
-            F.min("created_at").alias("first_purchase_at"),
-            F.max("created_at").alias("last_purchase_at"),
-        )
-    )
-    span = F.unix_micros("last_purchase_at") - F.unix_micros("first_purchase_at")
-    gaps = F.nullif(F.col("orders") - 1, F.lit(0)) * _DAY
-    rate = (F.col("orders") * 30 * _DAY).cast(_WIDE) / F.greatest(span, F.lit(_DAY)).cast(_WIDE)
-    return per_customer.withColumns(
-        {
-            "mean_days_between": (span.cast(_WIDE) / gaps.cast(_WIDE)).try_cast(RATE),
-            "orders_per_30_days": rate.try_cast(RATE),
-            "is_repeat_buyer": F.col("orders") > 1,
-        }
-    ).select(*TABLE.select())
+    return on_spark(SQL, {"fact_sales": fact}).select(*TABLE.select())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
+from saleslake.engine.sql import on_spark, text_beside
+from saleslake.gold import dim_order, fact_sales
+from saleslake.gold.gold_table import GoldTable, Input
 from saleslake.table import BOOLEAN, DATE, INT, STRING, Column, Table
 
 TABLE = Table(
@@ -25,24 +27,18 @@ TABLE = Table(
     ),
 )
 
+SQL = text_beside(__file__)
+"""Inputs: fact_sales, dim_order; of both `date` alone."""
+
+
+GOLD = GoldTable(
+    TABLE,
+    SQL,
+    (Input(fact_sales.TABLE, {"date": "date"}), Input(dim_order.TABLE, {"date": "date"})),
+    scope=("date",),
+)
+
 
 def build(dates: DataFrame) -> DataFrame:
     """Grain in: `date`, may repeat. Grain out: day. Days without a sale are left out: one order dated 9999 must not make 3 million rows."""
-    day = F.col("date")
-    weekday = (F.weekday(day) + 1).cast(INT)
-    return (
-        dates.select("date")
-        .distinct()
-        .select(
-            day,
-            F.year(day).alias("year"),
-            F.quarter(day).alias("quarter"),
-            F.month(day).alias("month"),
-            F.dayofmonth(day).alias("day"),
-            F.weekofyear(day).alias("iso_week"),
-            weekday.alias("weekday"),
-            F.date_format(day, "yyyy-MM").alias("month_name"),
-            (weekday >= 6).alias("is_weekend"),
-        )
-        .select(*TABLE.select())
-    )
+    return on_spark(SQL, {"fact_sales": dates, "dim_order": dates.where("FALSE")}).select(*TABLE.select())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from saleslake.gold.unknown import or_unknown
+from saleslake.engine.sql import on_spark, text_beside
+from saleslake.gold.gold_table import GoldTable, Input
+from saleslake.silver import orders
 from saleslake.table import BOOLEAN, DATE, MONEY, NAMES, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -32,9 +33,13 @@ TABLE = Table(
     constraints={"key_given": "order_id <> ''"},
 )
 
+SQL = text_beside(__file__)
+"""Input: orders."""
 
-def build(orders: DataFrame) -> DataFrame:
+
+GOLD = GoldTable(TABLE, SQL, (Input(orders.TABLE, {"order_id": "order_id"}),), scope=("order_id",))
+
+
+def build(orders_: DataFrame) -> DataFrame:
     """Grain in: silver.orders. Grain out: order."""
-    return orders.withColumns({"user_id": or_unknown(F.col("user_id")), "source": F.col("order_source")}).select(
-        *TABLE.select()
-    )
+    return on_spark(SQL, {"orders": orders_}).select(*TABLE.select())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from pyspark.sql import Column as SparkColumn
+import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from saleslake.config import Settings
+from saleslake.engine.interface import Engine, Frame
+from saleslake.engine.sql import on_spark, text_beside
+from saleslake.gold import product_revenue
+from saleslake.gold.gold_table import Frames, GoldTable, Input
 from saleslake.gold.unknown import UNKNOWN
+from saleslake.silver import products
 from saleslake.table import BOOLEAN, MONEY, STRING, Column, Table
 
 TABLE = Table(
@@ -29,6 +31,12 @@ TABLE = Table(
     constraints={"key_given": "sku <> ''"},
 )
 
+SQL = text_beside(__file__)
+"""Inputs: catalogue, product_revenue; of the latter `sku` alone."""
+
+CATALOGUE_SQL = text_beside(__file__, "catalogue")
+"""Inputs: products, trust (`trust_rows`)."""
+
 _FIELDS = ("name", "category", "manufacturer", "price")
 
 
@@ -40,33 +48,50 @@ def precedence(settings: Settings) -> dict[str, list[str]]:
     return {field: [*set_.get(field, set_.get("default", [])), *usual] for field in _FIELDS}
 
 
-def catalogue(products: DataFrame, trust: dict[str, list[str]]) -> DataFrame:
+def trust_rows(trust: dict[str, list[str]]) -> pa.Table:
+    """The input `trust` of the catalogue, of what `precedence` gives. Grain: (field, source). Columns: field, source, rank; 0 is trusted most."""
+    rows = [(field, source, rank) for field, order in trust.items() for rank, source in enumerate(dict.fromkeys(order))]
+    fields, sources, ranks = zip(*rows, strict=True) if rows else ((), (), ())
+    return pa.table(
+        {
+            "field": pa.array(fields, pa.string()),
+            "source": pa.array(sources, pa.string()),
+            "rank": pa.array(ranks, pa.int32()),
+        }
+    )
+
+
+def catalogue(products_: DataFrame, trust: dict[str, list[str]]) -> DataFrame:
     """Grain in: silver.products (sku, source). Grain out: sku. Columns: sku, name, category, manufacturer, price, price_currency.
 
     The currency belongs to the price, so it comes from the source that the price comes from.
     """
-
-    def first(field: str, value: Sequence[str]) -> SparkColumn:
-        order = list(dict.fromkeys(value))
-        # An empty name is verbatim, but no source is trusted for it while another has one.
-        given = F.col(field).cast("string") != ""
-        return F.coalesce(*[F.max(F.when((F.col("source") == s) & given, F.col(field))) for s in order], F.max(field))
-
-    of_price = list(dict.fromkeys(trust["price"]))
-    priced = F.col("price").isNotNull()
-    currency = F.lit(None).cast("string")
-    for source in reversed(of_price):
-        here = F.max(F.when((F.col("source") == source) & priced, F.lit(True)))
-        currency = F.when(here, F.max(F.when(F.col("source") == source, F.col("currency")))).otherwise(currency)
-    return products.groupBy("sku").agg(
-        *[first(f, trust[f]).alias(f) for f in _FIELDS], currency.alias("price_currency")
-    )
+    rows = trust_rows(trust)
+    # No rows may mean no chunks: Spark asks a chunk for its type.
+    trusted = products_.sparkSession.createDataFrame(rows if rows.num_rows else rows.schema.empty_table())
+    return on_spark(CATALOGUE_SQL, {"products": products_, "trust": trusted})
 
 
 def build(catalogued: DataFrame, skus_in_facts: DataFrame) -> DataFrame:
     """Grain out: sku. `skus_in_facts` (sku) may repeat; those no catalogue knows get a row of their own."""
-    known = catalogued.withColumn("is_inferred", F.lit(False)).where(F.col("sku") != UNKNOWN)
-    inferred = skus_in_facts.where(F.col("sku") != UNKNOWN).distinct().join(known, "sku", how="left_anti")
-    member = known.sparkSession.range(1).select(F.lit(UNKNOWN).alias("sku"))
-    bare = inferred.select("sku").unionByName(member).withColumn("is_inferred", F.lit(True))
-    return known.unionByName(bare, allowMissingColumns=True).select(*TABLE.select())
+    return on_spark(SQL, {"catalogue": catalogued, "product_revenue": skus_in_facts}).select(*TABLE.select())
+
+
+def catalogue_of(engine: Engine, settings: Settings, frames: Frames) -> Frame:
+    """`catalogue` of the frame `products`, on either engine."""
+    trust = engine.rows(trust_rows(precedence(settings)))
+    return engine.sql(CATALOGUE_SQL, products=frames["products"], trust=trust)
+
+
+def _made(engine: Engine, settings: Settings, frames: Frames) -> Frames:
+    return {"catalogue": catalogue_of(engine, settings, frames), "product_revenue": frames["product_revenue"]}
+
+
+GOLD = GoldTable(
+    TABLE,
+    SQL,
+    (Input(products.TABLE, {"sku": "sku"}), Input(product_revenue.TABLE, {"sku": "sku"})),
+    scope=("sku",),
+    made=_made,
+    always=f"SELECT '{UNKNOWN}' AS sku",
+)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
+from saleslake.engine.sql import on_spark, text_beside
+from saleslake.gold import dim_order, fact_sales
+from saleslake.gold.gold_table import GoldTable, Input
 from saleslake.gold.unknown import UNKNOWN
+from saleslake.silver import users
 from saleslake.table import BOOLEAN, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -25,13 +28,24 @@ TABLE = Table(
     constraints={"key_given": "user_id <> ''"},
 )
 
+SQL = text_beside(__file__)
+"""Inputs: users, fact_sales, dim_order; of the last two `user_id` alone."""
 
-def build(users: DataFrame, users_in_facts: DataFrame) -> DataFrame:
+
+GOLD = GoldTable(
+    TABLE,
+    SQL,
+    (
+        Input(users.TABLE, {"user_id": "user_id"}),
+        Input(fact_sales.TABLE, {"user_id": "user_id"}),
+        Input(dim_order.TABLE, {"user_id": "user_id"}),
+    ),
+    scope=("user_id",),
+    always=f"SELECT '{UNKNOWN}' AS user_id",
+)
+
+
+def build(users_: DataFrame, users_in_facts: DataFrame) -> DataFrame:
     """Grain in: silver.users; `users_in_facts` (user_id), may repeat. Grain out: user."""
-    known = users.where(F.col("user_id") != UNKNOWN).select(
-        "user_id", "email", "created_at", "country", F.lit(False).alias("is_inferred")
-    )
-    inferred = users_in_facts.where(F.col("user_id") != UNKNOWN).distinct().join(known, "user_id", how="left_anti")
-    member = known.sparkSession.range(1).select(F.lit(UNKNOWN).alias("user_id"))
-    bare = inferred.select("user_id").unionByName(member).withColumn("is_inferred", F.lit(True))
-    return known.unionByName(bare, allowMissingColumns=True).select(*TABLE.select())
+    inputs = {"users": users_, "fact_sales": users_in_facts, "dim_order": users_in_facts.where("FALSE")}
+    return on_spark(SQL, inputs).select(*TABLE.select())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from saleslake.config import Settings
+from saleslake.engine.interface import Engine
+from saleslake.engine.prelude import ORDER_LINES_SPARK
+from saleslake.engine.sql import on_spark, text_beside
+from saleslake.gold.gold_table import Frames, GoldTable, Input
 from saleslake.gold.unknown import or_unknown
+from saleslake.silver import orders, products, transactions
 from saleslake.table import BOOLEAN, DATE, INT, MONEY, NAMES, QUANTITY, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -67,134 +72,89 @@ TABLE = Table(
     },
 )
 
+SQL = text_beside(__file__)
+"""Inputs: order_lines, transactions, catalogue (of it sku, price and price_currency), pricing."""
+
+PRICING = {rule: f"SELECT '{rule}' AS missing_item_price" for rule in ("zero", "catalogue")}
+"""The input `pricing`, a query, by `gold.missing_item_price`. As a constant, so that planning for `zero` leaves the catalogue out of the orders' lines."""
+
 DEPENDS_ON_PRICES = ("price_missing", "catalogue_price", "base_price", "unpriced")
 """Flags of lines that another catalogue price would change."""
-
-
-def build(orders: DataFrame, transactions: DataFrame, prices: DataFrame, missing_item_price: str) -> DataFrame:
-    """Sales alone, what `is_sale` says. Grain in: silver.orders, silver.transactions, catalogue prices by sku (sku, price, price_currency). Grain out: line.
-
-    `missing_item_price`: `zero` or `catalogue`, for lines of orders without a price.
-    """
-    if missing_item_price == "catalogue":
-        from_orders = _lines_at_catalogue_price(order_lines(orders), prices)
-    else:
-        from_orders = order_lines(orders).select("*", *_priced(F.lit(None).cast(MONEY), "price_missing"))
-    return from_orders.select(*TABLE.select()).unionByName(_sales(transactions, prices))
-
-
-def order_lines(orders: DataFrame) -> DataFrame:
-    """Grain in: silver.orders. Grain out: (order_id, line_number); an order without lines has no row.
-
-    Columns: those of TABLE that follow from the order alone, `given_price` and `given_amount` (MONEY, NULL where the record gives
-    none). The lines of a refund are of its day.
-    """
-    refunded_at = F.col("refunded_at")
-    # The generator's output is what the plan reads from silver: only these columns, not the whole order.
-    return (
-        orders.where("is_sale")
-        .select(
-            F.lit("orders").alias("source_system"),
-            "order_id",
-            F.col("order_id").alias("purchase_id"),
-            F.lit("").alias("line_file"),
-            or_unknown(F.col("user_id")).alias("user_id"),
-            "channel",
-            "currency",
-            "created_at",
-            "date",
-            "record_id",
-            F.inline("items"),
-        )
-        .withColumnsRenamed({"unit_price": "given_price", "amount": "given_amount"})
-        .withColumns(
-            {
-                "created_at": F.coalesce(refunded_at, "created_at"),
-                "date": F.coalesce(refunded_at.cast(DATE), "date"),
-                "is_refund": refunded_at.isNotNull(),
-            }
-        )
-        .drop("refunded_at")
-    )
-
-
-def _priced(catalogue_price: SparkColumn, flag: str) -> list[SparkColumn]:
-    given, quantity = F.col("given_amount"), F.col("quantity")
-    assumed = F.coalesce(catalogue_price, F.lit(0).cast(MONEY))
-    price = F.coalesce("given_price", _per_unit(given, quantity), F.when(given.isNull(), assumed))
-    amount = F.coalesce(given, (quantity * assumed).try_cast(MONEY))
-    return [
-        price.alias("unit_price"),
-        amount.alias("line_amount"),
-        ((quantity <= 0) | F.coalesce(price < 0, F.lit(False)) | (amount < 0)).alias("is_return"),
-        F.when(given.isNull(), F.array(F.lit(flag))).otherwise(F.array().cast(NAMES)).alias("flags"),
-    ]
-
-
-def _per_unit(amount: SparkColumn, quantity: SparkColumn) -> SparkColumn:
-    # Scale 14 is what Spark keeps of this quotient; the cast rounds half-up to the scale of money.
-    return F.when(quantity != 0, (amount / quantity).try_cast(MONEY))
-
-
-def _lines_at_catalogue_price(lines: DataFrame, prices: DataFrame) -> DataFrame:
-    usable = _with_price(lines, prices)
-    fits = F.col("base_price").isNotNull() & (F.col("quantity") * F.col("base_price")).try_cast(MONEY).isNotNull()
-    base = F.when(fits, F.col("base_price"))
-    priced = usable.select("*", *_priced(base, "price_missing"))
-    flags = F.when(F.col("given_amount").isNull() & base.isNotNull(), F.array(F.lit("catalogue_price"))).otherwise(
-        F.col("flags")
-    )
-    return priced.withColumn("flags", flags)
-
-
-def _with_price(lines: DataFrame, prices: DataFrame) -> DataFrame:
-    """Adds base_price: the catalogue's, where it is in the line's currency or in none that is known."""
-    catalogue = prices.select("sku", F.col("price").alias("_price"), F.col("price_currency").alias("_currency"))
-    same_currency = F.col("_currency").isNull() | (F.col("_currency") == F.col("currency"))
-    joined = lines.join(catalogue, "sku", how="left")
-    return joined.withColumn("base_price", F.when(same_currency, F.col("_price"))).drop("_price", "_currency")
-
 
 TRANSACTION_KEY = {
     "order_id": "CASE WHEN keyed_by_line THEN transaction_id ELSE transaction_key END",
     "line_number": "CAST(CASE WHEN keyed_by_line THEN ordinal ELSE 1 END AS INT)",
     "line_file": "CASE WHEN keyed_by_line THEN file ELSE '' END",
 }
-"""The key of a transaction's line, of a row of silver.transactions; SQL that Spark and DuckDB both read."""
+"""The key of a transaction's line, of a row of silver.transactions, as SQL has it; SQL that Spark and DuckDB both read."""
 
 
-def _sales(transactions: DataFrame, prices: DataFrame) -> DataFrame:
-    lines = transactions.where("is_sale").select(
-        F.lit("transactions").alias("source_system"),
-        F.coalesce("order_id", "transaction_id").alias("purchase_id"),
-        *[F.expr(sql).alias(name) for name, sql in TRANSACTION_KEY.items()],
-        or_unknown(F.col("customer_id")).alias("user_id"),
-        or_unknown(F.col("product_id")).alias("sku"),
-        "quantity",
-        F.col("amount").alias("given_amount"),
-        F.col("unit_price").alias("mapped_price"),
+def build(orders_: DataFrame, transactions_: DataFrame, prices: DataFrame, missing_item_price: str) -> DataFrame:
+    """Sales alone, what `is_sale` says. Grain in: silver.orders, silver.transactions, catalogue prices by sku (sku, price, price_currency). Grain out: line.
+
+    `missing_item_price`: `zero` or `catalogue`, for lines of orders without a price.
+    """
+    inputs: dict[str, DataFrame | str] = {
+        "order_lines": on_spark(ORDER_LINES_SPARK, {"orders": orders_}),
+        "transactions": transactions_,
+        "catalogue": prices,
+        "pricing": f"({PRICING[missing_item_price]})",
+    }
+    return on_spark(SQL, inputs).select(*TABLE.select())
+
+
+def order_lines(orders_: DataFrame) -> DataFrame:
+    """Grain in: silver.orders. Grain out: (order_id, line_number); an order without lines has no row.
+
+    Columns: those of TABLE that follow from the order alone, `given_price` and `given_amount` (MONEY, NULL where the record gives
+    none). The lines of a refund are of its day.
+    """
+    refunded_at = F.col("refunded_at")
+    return on_spark(ORDER_LINES_SPARK, {"orders": orders_}).select(
+        F.lit("orders").alias("source_system"),
+        "order_id",
+        F.col("order_id").alias("purchase_id"),
+        F.lit("").alias("line_file"),
+        or_unknown(F.col("user_id")).alias("user_id"),
         "channel",
         "currency",
-        F.col("sale_date").alias("created_at"),
-        "date",
+        F.coalesce(refunded_at, "created_at").alias("created_at"),
+        F.coalesce(refunded_at.cast(DATE), "date").alias("date"),
         "record_id",
+        "line_number",
+        "sku",
+        "quantity",
+        "given_price",
+        "given_amount",
+        refunded_at.isNotNull().alias("is_refund"),
     )
-    quantity, given, mapped = F.col("quantity"), F.col("given_amount"), F.col("mapped_price")
-    at_base = F.when(given.isNull(), (quantity * F.col("base_price")).try_cast(MONEY))
-    amount = F.coalesce(given, at_base)
-    price = F.coalesce(mapped, _per_unit(given, quantity), F.when(at_base.isNotNull(), F.col("base_price")))
-    flag = F.when(at_base.isNotNull(), F.array(F.lit("base_price"))).when(amount.isNull(), F.array(F.lit("unpriced")))
-    negative = F.coalesce(given < 0, F.lit(False)) | F.coalesce(price < 0, F.lit(False))
-    return (
-        _with_price(lines, prices)
-        .withColumns(
-            {
-                "unit_price": price,
-                "line_amount": amount,
-                "is_return": (quantity <= 0) | negative,
-                "is_refund": F.lit(False),
-                "flags": F.coalesce(flag, F.array().cast(NAMES)),
-            }
-        )
-        .select(*TABLE.select())
-    )
+
+
+def _made(engine: Engine, settings: Settings, frames: Frames) -> Frames:
+    from saleslake.gold.dim_product import catalogue_of
+
+    return {
+        "order_lines": engine.order_lines(frames["orders"]),
+        "transactions": frames["transactions"],
+        "catalogue": catalogue_of(engine, settings, frames),
+        "pricing": engine.sql(PRICING[settings.gold.missing_item_price]),
+    }
+
+
+_AT_CATALOGUE = " OR ".join(f"has_any(s.flags, tags('{flag}'))" for flag in DEPENDS_ON_PRICES)
+
+GOLD = GoldTable(
+    TABLE,
+    SQL,
+    (
+        Input(orders.TABLE, {"source_system": "'orders'", "order_id": "order_id"}),
+        Input(transactions.TABLE, {"source_system": "'transactions'", "order_id": TRANSACTION_KEY["order_id"]}),
+        # Another price concerns the lines that have theirs from the catalogue, or would have.
+        Input(
+            products.TABLE,
+            concerns=f"SELECT DISTINCT s.source_system, s.order_id FROM stored s SEMI JOIN change c ON s.sku = c.sku WHERE {_AT_CATALOGUE}",
+        ),
+    ),
+    scope=("source_system", "order_id"),
+    made=_made,
+)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
+from saleslake.engine.sql import on_spark, text_beside
+from saleslake.gold import dim_product, product_revenue
+from saleslake.gold.gold_table import GoldTable, Input
 from saleslake.gold.product_revenue import UNITS
-from saleslake.gold.unknown import UNKNOWN
+from saleslake.silver import stock
 from saleslake.table import MONEY, QUANTITY, STRING, TIMESTAMP, TOTAL, Column, Table
 
 TABLE = Table(
@@ -32,32 +34,23 @@ TABLE = Table(
     },
 )
 
+SQL = text_beside(__file__)
+"""Inputs: dim_product, stock, product_revenue."""
 
-def build(products: DataFrame, stock: DataFrame, revenue: DataFrame) -> DataFrame:
+
+GOLD = GoldTable(
+    TABLE,
+    SQL,
+    (
+        Input(dim_product.TABLE, {"sku": "sku"}),
+        Input(stock.TABLE, {"sku": "product_id"}),
+        Input(product_revenue.TABLE, {"sku": "sku"}),
+    ),
+    scope=("sku",),
+)
+
+
+def build(products: DataFrame, stock_: DataFrame, revenue: DataFrame) -> DataFrame:
     """Grain in: dim_product, silver.stock (product), product_revenue (date, sku, currency). Grain out: sku."""
-    counts = stock.select(F.col("product_id").alias("sku"), "on_hand", "counted_at")
-    sold = (
-        revenue.join(counts, "sku", how="inner")
-        .where(F.col("date") > F.to_date("counted_at"))
-        .groupBy("sku")
-        .agg(F.sum("units").cast(UNITS).alias("sold"))
-    )
-    everything = products.select("sku", "category", "price", "price_currency").where(F.col("sku") != UNKNOWN)
-    counted_only = counts.select("sku").join(everything, "sku", how="left_anti")
-    skus = everything.unionByName(counted_only, allowMissingColumns=True)
-    joined = skus.join(counts, "sku", how="left").join(sold, "sku", how="left")
-    left = (F.col("on_hand") - F.coalesce("sold", F.lit(0))).cast(UNITS)
-    value = (left.try_cast(QUANTITY) * F.col("price")).try_cast(TOTAL)
-    status = F.when(F.col("on_hand").isNull(), "no_count").when(value.isNull(), "no_price").otherwise("valued")
-    return joined.select(
-        "sku",
-        "category",
-        F.col("price_currency").alias("currency"),
-        "on_hand",
-        "counted_at",
-        F.coalesce("sold", F.lit(0)).cast(UNITS).alias("units_sold_since"),
-        left.alias("units_left"),
-        F.col("price").alias("base_price"),
-        value.alias("stock_value"),
-        status.alias("status"),
-    ).select(*TABLE.select())
+    inputs = {"dim_product": products, "stock": stock_, "product_revenue": revenue}
+    return on_spark(SQL, inputs).select(*TABLE.select())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from saleslake.engine.sql import on_spark, text_beside
+from saleslake.gold import fact_sales
+from saleslake.gold.gold_table import GoldTable, Input
 from saleslake.table import DATE, LONG, STRING, TOTAL, Column, Table
 
 UNITS = T.DecimalType(38, 3)
@@ -29,19 +31,13 @@ TABLE = Table(
     constraints={"net_is_gross_and_returns": "net = gross + returns"},
 )
 
+SQL = text_beside(__file__)
+"""Input: fact_sales."""
+
+
+GOLD = GoldTable(TABLE, SQL, (Input(fact_sales.TABLE, {"date": "date"}),), scope=("date",))
+
 
 def build(fact: DataFrame) -> DataFrame:
     """Grain in: fact_sales. Grain out: (date, sku, currency)."""
-    amount = F.coalesce("line_amount", F.lit(0))
-    zero = F.lit(0)
-    return (
-        fact.groupBy("date", "sku", "currency")
-        .agg(
-            F.sum(F.when(F.col("is_return"), zero).otherwise(amount)).alias("gross"),
-            F.sum(F.when(F.col("is_return"), amount).otherwise(zero)).alias("returns"),
-            F.sum(amount).alias("net"),
-            F.sum("quantity").alias("units"),
-            F.count_if(F.col("line_amount").isNull()).alias("unpriced_lines"),
-        )
-        .select(*TABLE.select())
-    )
+    return on_spark(SQL, {"fact_sales": fact}).select(*TABLE.select())

@@ -1,13 +1,10 @@
-"""Gold as a whole: its tables, the silver that they are made of, and every table as it should be."""
+"""Gold as a whole: its tables, in an order in which each reads only those before it, and the silver that they are made of."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
-from functools import cached_property
+from contextlib import ExitStack
 
-from pyspark.sql import DataFrame
-
+from saleslake.engine.interface import Frame
 from saleslake.gold import (
     channel_performance,
     customer_purchase_frequency,
@@ -17,90 +14,69 @@ from saleslake.gold import (
     dim_user,
     fact_sales,
     inventory_valuation,
-    line_dates,
     product_revenue,
 )
-from saleslake.gold.sync import date_in
+from saleslake.gold.gold_table import GoldTable
 from saleslake.lake import Lake
-from saleslake.silver import orders, products, stock, transactions, users
 from saleslake.state import Pin
 from saleslake.table import Table
 
-TABLES: dict[str, Table] = {
-    module.TABLE.full_name: module.TABLE
-    for module in (
-        dim_user,
-        dim_product,
-        dim_order,
-        dim_date,
-        fact_sales,
-        product_revenue,
-        channel_performance,
-        customer_purchase_frequency,
-        inventory_valuation,
-    )
-}
-"""Every gold table. One of your own: its module here, a step in `refresh._Refresh._stages`, and a line in `expected`."""
+GOLD: tuple[GoldTable, ...] = (
+    fact_sales.GOLD,
+    dim_order.GOLD,
+    product_revenue.GOLD,
+    channel_performance.GOLD,
+    customer_purchase_frequency.GOLD,
+    dim_date.GOLD,
+    dim_user.GOLD,
+    dim_product.GOLD,
+    inventory_valuation.GOLD,
+)
+"""Every gold table that is made of silver. One of your own: its module here, after those that it reads."""
 
-INPUTS = {module.TABLE.name: module.TABLE for module in (orders, transactions, users, products, stock)}
+TABLES: dict[str, Table] = {gold.name: gold.table for gold in GOLD}
+
+INPUTS: dict[str, Table] = {
+    given.table.name: given.table for gold in GOLD for given in gold.inputs if given.table.layer == "silver"
+}
 """Every silver table that gold is made of, by name."""
 
 
-@dataclass
-class Inputs:
-    """Silver at the pinned versions, as frames."""
-
-    lake: Lake
-    pins: dict[str, Pin]
-
-    def silver(self, name: str, dates: set[date] | None = None) -> DataFrame:
-        rows = self.lake.read(INPUTS[name], self.pins[name][1])
-        return rows if dates is None else rows.where(date_in(dates))
-
-    def prices(self) -> DataFrame:
-        """Grain: sku. The catalogue."""
-        return dim_product.catalogue(self.silver("products"), dim_product.precedence(self.lake.settings))
-
-    @cached_property
-    def has_refunds(self) -> bool:
-        return line_dates.has_refunds(self.lake, self.pins["orders"][1])
-
-    def fact(self, dates: set[date] | None = None) -> DataFrame:
-        """fact_sales as it should be, for some dates or all."""
-        rule, all_orders = self.lake.settings.gold.missing_item_price, self.silver("orders")
-        orders_ = all_orders if dates is None else line_dates.on_dates(all_orders, dates, self.has_refunds)
-        lines = fact_sales.build(orders_, self.silver("transactions", dates), self.prices(), rule)
-        # An order found for one of its lines has others elsewhere.
-        return lines.where(date_in(dates)) if dates is not None and self.has_refunds else lines
+def stages() -> list[list[GoldTable]]:
+    """The tables in stages: each reads silver and what the stages before it hold."""
+    found: list[list[GoldTable]] = []
+    stage_of: dict[str, int] = {}
+    for gold in GOLD:
+        stage = max((stage_of.get(given.table.full_name, -1) for given in gold.inputs), default=-1) + 1
+        stage_of[gold.name] = stage
+        found += [[]] * (stage >= len(found))
+        found[stage] = [*found[stage], gold]
+    return found
 
 
-def expected(inputs: Inputs) -> dict[str, DataFrame]:
-    """Every gold table as it should be, derived from silver alone; what verify compares with what is stored."""
-    fact = inputs.fact()
-    orders_ = dim_order.build(inputs.silver("orders"))
-    revenue = product_revenue.build(fact)
-    products_ = dim_product.build(inputs.prices(), revenue.select("sku"))
-    buyers = fact.select("user_id").unionByName(orders_.select("user_id"))
-    dates = fact.select("date").unionByName(orders_.select("date"))
-    return {
-        fact_sales.TABLE.full_name: fact,
-        dim_order.TABLE.full_name: orders_,
-        product_revenue.TABLE.full_name: revenue,
-        channel_performance.TABLE.full_name: channel_performance.build(fact),
-        customer_purchase_frequency.TABLE.full_name: customer_purchase_frequency.build(fact),
-        dim_date.TABLE.full_name: dim_date.build(dates),
-        dim_user.TABLE.full_name: dim_user.build(inputs.silver("users"), buyers),
-        dim_product.TABLE.full_name: products_,
-        inventory_valuation.TABLE.full_name: inventory_valuation.build(products_, inputs.silver("stock"), revenue),
-    }
+def expected(lake: Lake, pins: dict[str, Pin], stack: ExitStack) -> dict[str, Frame]:
+    """Every gold table as it should be, derived from silver at these pins alone; what verify compares with what is stored.
+
+    What others are made of is kept until `stack` is left.
+    """
+    engine = lake.engine
+    frames: dict[str, Frame] = {}
+    read = {given.table.full_name for gold in GOLD for given in gold.inputs}
+    for gold in GOLD:
+        inputs = {
+            given.table.name: frames[given.table.full_name]
+            if given.table.layer == "gold"
+            else engine.read(given.table, pins[given.table.name][1])
+            for given in gold.inputs
+        }
+        frame = gold.computed(engine, lake.settings, inputs)
+        frames[gold.name] = stack.enter_context(engine.kept(frame)) if gold.name in read else frame
+    return frames
 
 
-def pinned_inputs(lake: Lake) -> Inputs:
-    """Inputs at the versions gold was last refreshed from; now, where that is unknown."""
+def pinned(lake: Lake) -> dict[str, Pin]:
+    """By silver table's name: the pin gold was last refreshed from; now, where that is unknown."""
     seen = lake.state.load().refreshed
-    pins = {}
-    for name, table in INPUTS.items():
-        now = lake.pin(table)
-        if now:
-            pins[name] = seen.get(table.full_name, now)
-    return Inputs(lake, pins)
+    return {
+        name: seen.get(table.full_name, now) for name, table in INPUTS.items() if (now := lake.pin(table)) is not None
+    }

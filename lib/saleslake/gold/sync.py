@@ -5,15 +5,16 @@ Refresh, rebuild, repair and verify all compare the same way, so they cannot dis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-
+from saleslake.engine.interface import Frame
 from saleslake.lake import Lake
-from saleslake.table import Table, date_literals
+from saleslake.table import Table
+
+Keep = Callable[[Frame], Frame]
+"""Has a frame computed once."""
 
 
 @dataclass
@@ -30,145 +31,63 @@ class Written:
         return bool(self.rows or self.dates or self.deleted)
 
 
-def date_in(dates: Iterable[date]) -> Column:
-    """A literal predicate on the partition column, so that only those partitions are listed and read."""
-    return F.expr(f"date IN ({date_literals(dates)})") if dates else F.lit(False)
+def differences(table: Table) -> str:
+    """Rows that differ, by key. Takes `expected` and `stored`, both with the table's columns.
 
-
-def sync_dates(
-    lake: Lake, table: Table, expected: DataFrame, dates: set[date] | None, laid_by_date: bool = False
-) -> Written:
-    """Make the partitions `dates` (None: all) equal to `expected`, replacing those that differ, in one commit.
-
-    `expected` holds the rows of these dates only. `laid_by_date`: it is read from files of one date each and few of
-    them, so a first load need not bring a date's rows together.
+    Columns: the table's as they should be; the same as they are, with `old_` before their names; `_action`: `insert`, `update`, or
+    `delete` for a row that should not be there. What a row lacks on one side is NULL there.
     """
-    lake.create(table)
-    if lake.snapshot(table).count() == 0:
-        return _first_load(lake, table, expected, laid_by_date)
-    stored = lake.read(table)
-    if dates is not None:
-        stored = stored.where(date_in(dates))
-    expected = expected.persist()
-    try:
-        new, old = _digests(table, expected), _digests(table, stored)
-        differing = {d for d in new.keys() | old.keys() if new.get(d) != old.get(d)}
-        if not differing:
-            return Written(table.full_name)
-        rows = expected.where(date_in(differing))
-        lake.may_write()
-        table.laid_out(rows).write.format("delta").mode("overwrite").option(
-            "replaceWhere", f"date IN ({date_literals(differing)})"
-        ).save(lake.path(table))
-        return Written(table.full_name, sum(new[d][0] for d in differing if d in new), differing)
-    finally:
-        expected.unpersist()
+    columns = ", ".join(f"e.{name} AS {name}, s.{name} AS old_{name}" for name in table.column_names)
+    same_key = " AND ".join(f"e.{key} = s.{key}" for key in table.keys)
+    is_new, is_gone = f"s.{table.keys[0]} IS NULL", f"e.{table.keys[0]} IS NULL"
+    differs = " OR ".join(
+        f"e.{name} IS DISTINCT FROM s.{name}" for name in table.column_names if name not in table.keys
+    )
+    return f"""SELECT {columns}, CASE WHEN {is_new} THEN 'insert' WHEN {is_gone} THEN 'delete' ELSE 'update' END AS _action
+        FROM expected e FULL JOIN stored s ON {same_key}
+        WHERE {is_new} OR {is_gone} OR {differs or "false"}"""
 
 
-def sync_changed(
-    lake: Lake,
-    table: Table,
-    expected: DataFrame,
-    of_changed: Callable[[DataFrame], DataFrame],
-    dates: set[date],
-    only_new: bool,
-) -> Written:
-    """Make the rows that `of_changed` picks of the table equal to `expected`, which holds no others, in one commit.
+def sync(
+    lake: Lake, table: Table, expected: Frame, stored: Frame | None, keep: Keep, is_damaged: bool = False
+) -> tuple[Written, Frame | None]:
+    """Make the rows `stored` (None: nothing is there) equal to `expected`, in one commit. `is_damaged`: whatever is there goes unread.
 
-    `dates`: where they lie and lay. `only_new`: none of them was there before the change, so what is there is a
-    former attempt's, and right; then rows are appended, and nothing is rewritten.
+    Returns what was written, and the rows before and after (the table's columns), which last as long as what `keep` keeps; None: all
+    are new.
     """
-    lake.create(table)
-    stored = lake.read(table).where(date_in(dates))
-    if only_new:
-        held = of_changed(stored.select(*dict.fromkeys((*table.keys, "date"))))
-        changed = expected.join(held.select(*table.keys), list(table.keys), how="left_anti").select(*table.select())
-        changed = changed.withColumn("_action", F.lit("upsert"))
-    else:
-        changed = differences(table, expected, of_changed(stored))
-    changed = changed.persist()
-    try:
-        found = changed.groupBy("_action").agg(F.count("*").alias("n"), F.collect_set("date").alias("dates")).collect()
-        by_action = {row["_action"]: row for row in found}
-        if not by_action:
-            return Written(table.full_name)
-        rows, deleted = (by_action[a]["n"] if a in by_action else 0 for a in ("upsert", "delete"))
-        if only_new:
-            lake.append(table, table.laid_out(changed.drop("_action")))
+    engine = lake.engine
+    if stored is None:
+        if is_damaged:
+            engine.overwrite(table, expected)
         else:
-            _merge_changed(lake, table, changed, dates)
-        return Written(table.full_name, rows, dates if not only_new else set(by_action["upsert"]["dates"]), deleted)
-    finally:
-        changed.unpersist()
+            engine.append(table, expected)
+        snapshot = lake.snapshot(table)
+        dates = {date.fromisoformat(p["date"]) for p in snapshot.partitions()} if table.partition_by else set()
+        return Written(table.full_name, snapshot.count(), dates), None
+    changed = keep(engine.sql(differences(table), expected=expected, stored=stored))
+    by_date = bool(table.partition_by)
+    days = ", array_agg(DISTINCT date) AS dates, array_agg(DISTINCT old_date) AS old_dates" if by_date else ""
+    counts = engine.sql(f"SELECT _action, COUNT(*) AS n{days} FROM r GROUP BY _action", r=changed)
+    rows = engine.fetch(counts).to_pylist()
+    if not rows:
+        return Written(table.full_name), None
+    found = {row["_action"]: row["n"] for row in rows}
+    both = [day for row in rows if by_date for day in (*row["dates"], *row["old_dates"])]
+    dates = {day for day in both if day is not None}
+    _write(lake, table, changed, found, dates if by_date else None)
+    upserted = found.get("insert", 0) + found.get("update", 0)
+    columns, old = ", ".join(table.column_names), ", ".join(f"old_{name}" for name in table.column_names)
+    feed = f"SELECT {columns} FROM r WHERE _action <> 'delete' UNION ALL SELECT {old} FROM r WHERE _action <> 'insert'"
+    return Written(table.full_name, upserted, dates, found.get("delete", 0)), engine.sql(feed, r=changed)
 
 
-def _merge_changed(lake: Lake, table: Table, changed: DataFrame, dates: set[date] | None) -> None:
-    condition = table.same_key
-    if dates is not None:
-        condition = f"t.date IN ({date_literals(dates)}) AND {condition}"
-    values: dict[str, str | Column] = {name: f"s.{name}" for name in table.column_names}
-    merge = lake.delta(table).alias("t").merge(changed.alias("s"), condition)
-    merge = merge.whenMatchedDelete("s._action = 'delete'").whenMatchedUpdate(set=values)
-    merge.whenNotMatchedInsert(values=values).execute()
-
-
-def _first_load(lake: Lake, table: Table, expected: DataFrame, laid_by_date: bool = False) -> Written:
-    rows = expected if laid_by_date else table.laid_out(expected)
-    lake.append(table, rows)
-    snapshot = lake.snapshot(table)
-    if not table.partition_by:
-        return Written(table.full_name, snapshot.count())
-    dates = {date.fromisoformat(p["date"]) for p in snapshot.partitions()}
-    return Written(table.full_name, snapshot.count(), dates)
-
-
-def _digests(table: Table, rows: DataFrame) -> dict[date, tuple[int, int, int]]:
-    """Per date the number of rows and two independent 64-bit digests of their set."""
-    one = F.xxhash64(*table.column_names)
-    two = F.xxhash64(F.lit("saleslake"), *reversed(table.column_names))
-    found = rows.groupBy("date").agg(F.count("*"), F.bit_xor(one), F.sum(two.cast("decimal(20,0)")))
-    return {row[0]: (row[1], row[2], int(row[3])) for row in found.collect()}
-
-
-def differences(table: Table, expected: DataFrame, stored: DataFrame) -> DataFrame:
-    """Rows by key that differ: TABLE's columns as expected and `_action`, `upsert` or `delete` (not expected)."""
-    keys = list(table.keys)
-    content = [name for name in table.column_names if name not in keys]
-    mine = expected.select(*keys, F.struct(*content).alias("_new"))
-    theirs = stored.select(*keys, F.struct(*content).alias("_old"))
-    joined = mine.join(theirs, keys, how="full")
-    differing = joined.where(~F.col("_new").eqNullSafe(F.col("_old")))
-    action = F.when(F.col("_new").isNull(), "delete").otherwise("upsert")
-    columns = [F.col(name) if name in keys else F.col("_new")[name].alias(name) for name in table.column_names]
-    return differing.select(*columns, action.alias("_action"))
-
-
-def sync_keys(lake: Lake, table: Table, expected: DataFrame, scope: DataFrame | None = None) -> Written:
-    """Make the table equal to `expected` by key, in one MERGE of the rows that differ.
-
-    `scope` (keys): only these keys were computed; rows of other keys stay.
-    """
-    lake.create(table)
-    if lake.snapshot(table).count() == 0:
-        return _first_load(lake, table, expected)
-    stored = lake.read(table)
-    if scope is not None:
-        stored = stored.join(F.broadcast(scope), list(table.keys), how="left_semi")
-    changed = differences(table, expected, stored).persist()
-    try:
-        counts = {row["_action"]: row["count"] for row in changed.groupBy("_action").count().collect()}
-        if not counts:
-            return Written(table.full_name)
-        _merge_changed(lake, table, changed, None)
-        return Written(table.full_name, counts.get("upsert", 0), deleted=counts.get("delete", 0))
-    finally:
-        changed.unpersist()
-
-
-def overwrite(lake: Lake, table: Table, expected: DataFrame) -> Written:
-    """Replace the whole table without reading it: the way back when its files are gone or it was edited."""
-    lake.recreate(table)
-    lake.append(table, table.laid_out(expected))
-    snapshot = lake.snapshot(table)
-    dates = {date.fromisoformat(p["date"]) for p in snapshot.partitions()} if table.partition_by else set()
-    return Written(table.full_name, snapshot.count(), dates)
+def _write(lake: Lake, table: Table, changed: Frame, found: dict[str, int], dates: set[date] | None) -> None:
+    engine = lake.engine
+    rows = engine.sql(f"SELECT {', '.join(table.column_names)} FROM r WHERE _action <> 'delete'", r=changed)
+    if set(found) == {"insert"}:
+        engine.append(table, rows)
+        return
+    old = ", ".join(f"old_{key} AS {key}" for key in table.keys)
+    gone = engine.sql(f"SELECT {old} FROM r WHERE _action = 'delete'", r=changed) if "delete" in found else None
+    engine.upsert(table, rows, gone, dates)

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from saleslake import bronze, kill_points
 from saleslake.config import Source
@@ -24,9 +23,8 @@ from saleslake.ingest.window import Window, effective, moved
 from saleslake.lake import Lake
 from saleslake.landing import Unit, iso, now
 from saleslake.silver import quarantine
-from saleslake.silver.known import Judged, Version, all_held, greatest, greatest_held, judge, units_to_land
+from saleslake.silver.known import Version, all_held, greatest, greatest_held, judge, units_to_land
 from saleslake.silver.registry import ENTITIES
-from saleslake.silver.step import JudgedRows
 from saleslake.sources.api_client import ApiClient, BrokenBody, Page
 
 Say = Callable[[str], None]
@@ -41,11 +39,8 @@ def extract(
     *,
     refetch: bool,
     say: Say,
-) -> JudgedRows | None:
-    """Fetch the window, land its pages, bring what is news to bronze with the control row of the window.
-
-    Returns the records that landed as they were judged for that, where they are few: silver need not judge them again.
-    """
+) -> None:
+    """Fetch the window, land its pages, bring what is news to bronze with the control row of the window."""
     source = lake.settings.sources[name]
     asked = Window()
     if source.is_incremental:
@@ -58,23 +53,17 @@ def extract(
     say("which records are new")
     # What no watermark follows from need not be judged for one.
     not_after = started if source.is_incremental and report.fetch["complete"] else None
-    units, highest, judged = decide(lake, name, fetched, report, everything=refetch, not_after=not_after)
+    units, highest = decide(lake, name, fetched, report, everything=refetch, not_after=not_after)
     old = bronze.watermark(control)
     mark = moved(asked, old, highest) if not_after else None
     report.watermark = mark[0] if mark else (old[0] if old else None)
     _save_window(lake, name, started, report)
     if not units and mark is None:
-        return None
+        return
     extra: dict[str, Any] = {"since": report.since, "until": report.until, "fetch": report.fetch}
     if mark:
         extra |= {"watermark": mark[0], "watermark_key": mark[1]}
-    before = lake.pin(bronze.table_of(name))
     commit(lake, name, units, report, extra)
-    after = lake.pin(bronze.table_of(name))
-    if judged is None or judged.rows is None or after is None:
-        return None
-    landed = pc.is_in(judged.rows.column("file"), pa.array([unit.unit for unit in units], pa.string()))
-    return JudgedRows(before, after, judged.rows.filter(landed))
 
 
 def _fetch(lake: Lake, name: str, source: Source, report: Landed, say: Say) -> list[Unit]:
@@ -144,8 +133,8 @@ def decide(
     *,
     everything: bool = False,
     not_after: datetime | None = None,
-) -> tuple[list[Unit], Version | None, Judged | None]:
-    """(pages that land, greatest version of their valid records dated no later than `not_after`, the records as judged).
+) -> tuple[list[Unit], Version | None]:
+    """(pages that land, greatest version of their valid records dated no later than `not_after`).
 
     `everything`: also pages whose records are all known. Without `not_after` no greatest version is looked for. The
     records are judged only where that is needed.
@@ -154,24 +143,23 @@ def decide(
     hashes = {unit.unit: _hashes(batches(lake.landing, unit, lake.settings.sources[name])) for unit in fetched}
     contents = {h for of_unit in hashes.values() for h in of_unit}
     if not contents:
-        return _settle(lake, fetched, set(), report, hashes), None, None
+        return _settle(lake, fetched, set(), report, hashes), None
     asks_silver = not everything and lake.exists(bronze.table_of(name))
     if asks_silver and all_held(lake, entity, name, contents):
         highest = greatest_held(lake, entity, contents, not_after) if not_after else None
-        return _settle(lake, fetched, set(), report, hashes), highest, None
-    land, highest, judged = _once(hashes), None, None
+        return _settle(lake, fetched, set(), report, hashes), highest
+    land, highest = _once(hashes), None
     if asks_silver or not_after:
         with staging(lake, name) as stage:
             for unit in fetched:
                 stage.add(unit, batches(lake.landing, unit, lake.settings.sources[name]))
-            stage.close()
             judged = judge(lake, name, stage)
             highest = greatest(lake, entity, judged, not_after) if not_after else None
             if asks_silver:
                 lake.create(entity.table)
                 lake.create(quarantine.TABLE)
                 land &= units_to_land(lake, entity, name, judged)
-    return _settle(lake, fetched, land, report, hashes), highest, judged
+    return _settle(lake, fetched, land, report, hashes), highest
 
 
 def _once(hashes: dict[str, list[str]]) -> set[str]:

@@ -13,7 +13,6 @@ from saleslake.ingest.commit import commit, ignored_fields
 from saleslake.ingest.report import Landed
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
-from saleslake.silver.step import JudgedRows
 from saleslake.sources.fetched import Fetched
 
 _DIED = "the run that fetched these pages ended before the window was whole"
@@ -21,21 +20,20 @@ _DIED = "the run that fetched these pages ended before the window was whole"
 
 def land(
     lake: Lake, name: str, window: Window, *, refetch: bool = False, say: Callable[[str], None] = lambda _: None
-) -> tuple[Landed, JudgedRows | None]:
-    """Bring what is new in a source to bronze. Returns what it did, what failed being in it and not raised; and the
-    records that landed as far as they had to be judged for that.
+) -> Landed:
+    """Bring what is new in a source to bronze. Returns what it did, what failed being in it and not raised.
 
     Silver must have caught up with bronze first: an API's known records are told by silver.
     """
     source = lake.settings.sources[name]
-    report, judged = Landed(name), None
+    report = Landed(name)
     with lake.lock(f"landing-{name}"):
         control = bronze.controls(lake, name)
         if recover(lake, name, control, report):
             control = bronze.controls(lake, name)
         report.ignored_fields = ignored_fields(source, {field for row in control for field in row.fields})
         if source.format == "api":
-            judged = api.extract(lake, name, window, control, report, refetch=refetch, say=say)
+            api.extract(lake, name, window, control, report, refetch=refetch, say=say)
         else:
             units = files.extract(lake, name, control, report, refetch=refetch)
             kill_points.reached("after_landing")
@@ -58,7 +56,7 @@ def land(
         lost_fields=report.lost_fields,
         skipped=report.skipped,
     )
-    return report, judged
+    return report
 
 
 def recover(lake: Lake, name: str, control: Sequence[bronze.Control], report: Landed) -> bool:

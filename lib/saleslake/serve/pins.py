@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -15,6 +12,7 @@ import pyarrow.dataset as ds
 from saleslake.errors import LockTimeout, SaleslakeError
 from saleslake.lake import Lake
 from saleslake.leases import Record, read_record
+from saleslake.locks import no_writer
 from saleslake.serve.tables import SERVED
 from saleslake.state import Pin
 from saleslake.table import Table
@@ -30,7 +28,7 @@ def served_pins(lake: Lake) -> dict[str, Pin]:
     if lake.settings.is_on_objects:
         found = _between_leases(lake)
     else:
-        with _no_refresh(lake):
+        with no_writer(lake.folder("locks"), "gold", lake.settings.run.lock_timeout_seconds):
             found = _pins(lake)
     if not found:
         raise SaleslakeError(f"no gold tables at {lake.folder('tables', 'gold')}: run `saleslake run` first")
@@ -90,26 +88,3 @@ def _gold_lease(lake: Lake) -> Record:
         return read_record(lake.place("locks", "gold.json").read_bytes())
     except FileNotFoundError:
         return Record()
-
-
-@contextmanager
-def _no_refresh(lake: Lake) -> Iterator[None]:
-    """Holds gold's lock shared, as Java's file locks and Python's are the same kind. For the moment of looking only."""
-    path = Path(lake.folder("locks", "gold.lock"))
-    if not path.exists():
-        yield
-        return
-    deadline = time.monotonic() + lake.settings.run.lock_timeout_seconds
-    with path.open("rb") as file:
-        while True:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() >= deadline:
-                    raise LockTimeout(
-                        f"lock {path}: held by {path.read_text().strip()}; waited "
-                        f"{lake.settings.run.lock_timeout_seconds:g} s: let that run finish, or stop it"
-                    ) from None
-                time.sleep(_POLL_SECONDS)
-        yield

@@ -1,66 +1,42 @@
 """Which records of an API window are already there, and so need not land again.
 
-Asked in DuckDB of the stored tables: the records of a window are judged once (`Judged`); which of them are news is then a
+Asked in DuckDB of the stored tables: the records of a window are judged once (`judge`); which of them are news is then a
 matter of a few joins, for which Spark would plan job after job.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset
-from pyspark.sql import functions as F
 
-from saleslake import bronze, few
+from saleslake import bronze
 from saleslake.lake import Lake
 from saleslake.landing import from_micros
-from saleslake.silver import quarantine
+from saleslake.silver import quarantine, winner
 from saleslake.silver.contract import ORDER, Entity
-from saleslake.silver.judge.batches import judged, judged_rows
 from saleslake.silver.registry import ENTITIES
 
 Version = tuple[datetime, str]
 """(version time, key)."""
 
-_ORDER = f"(coalesce({{0}}.version_time, {-(2**63)}), {{0}}.landed_at, {{0}}.file, {{0}}.ordinal)"
-"""What versions of a key are ordered by (`publish.order_of`), over the columns of `Judged.narrow`."""
 _TIMES = ("version_time", "landed_at")
 
 
-@dataclass(frozen=True)
-class Judged:
-    """The records of a fetched window, judged. `rows`: as the judge gives them, where they are few.
-
-    `narrow`: keys, unit, content_hash, ORDER (times in µs), valid.
-    """
-
-    narrow: pa.Table | pyarrow.dataset.Dataset
-    rows: pa.Table | None = None
-
-
-def judge(lake: Lake, source: str, stage: bronze.Staging) -> Judged:
-    """Judge the staged records of all pages of a window: here where they are few, else in one job of Spark's."""
+def judge(lake: Lake, source: str, stage: bronze.Staging) -> pa.Table:
+    """Judge the staged records of all pages of a window. Grain: record. Columns: keys, unit, content_hash, ORDER (times in µs), valid."""
     entity = ENTITIES[lake.settings.sources[source].entity]
-    if few.applies(lake, stage.rows):
-        rows = judged_rows(bronze.identified(stage.table()), source, lake.settings)
-        columns = {name: rows.column(name) for name in (*entity.table.keys, "content_hash", *ORDER)}
-        columns |= {name: columns[name].cast(pa.int64()) for name in _TIMES}
-        valid = pc.equal(pc.list_value_length(rows.column("reasons")), 0)
-        return Judged(pa.table(columns | {"unit": rows.column("file"), "valid": valid}), rows)
-    times = {name: F.unix_micros(name).alias(name) for name in _TIMES}
-    columns_ = [times.get(name, F.col(name)) for name in dict.fromkeys((*entity.table.keys, "content_hash", *ORDER))]
-    frame = judged(bronze.with_identity(stage.frame(lake)), source, lake.settings)
-    narrow = frame.select(*columns_, F.col("file").alias("unit"), (F.size("reasons") == 0).alias("valid"))
-    narrow.write.parquet(f"{stage.folder}/judged")
-    return Judged(pyarrow.dataset.dataset(f"{stage.folder}/judged", format="parquet"))
+    engine = lake.engine
+    times = {name: f"micros({name}) AS {name}" for name in _TIMES}
+    columns = [times.get(name, name) for name in dict.fromkeys((*entity.table.keys, "content_hash", *ORDER))]
+    with engine.judged(source, bronze.with_identity(lake, stage.frame(lake))) as judged:
+        sql = f"SELECT {', '.join(columns)}, file AS unit, tag_count(reasons) = 0 AS valid FROM judged"
+        return engine.fetch(engine.sql(sql, judged=judged))
 
 
-def greatest(lake: Lake, entity: Entity, judged: Judged, not_after: datetime) -> Version | None:
+def greatest(lake: Lake, entity: Entity, judged: pa.Table, not_after: datetime) -> Version | None:
     """Greatest (version time, key) of the window's valid records, dated no later than `not_after`."""
-    with lake.duck(judged=judged.narrow) as connection:
+    with lake.duck(judged=judged) as connection:
         row = connection.execute(
             f"""select version_time, {entity.table.keys[0]} from judged
                 where valid and version_time <= $limit order by 1 desc, 2 desc limit 1""",
@@ -69,7 +45,7 @@ def greatest(lake: Lake, entity: Entity, judged: Judged, not_after: datetime) ->
     return (from_micros(row[0]), row[1]) if row else None
 
 
-def units_to_land(lake: Lake, entity: Entity, source: str, judged: Judged) -> set[str]:
+def units_to_land(lake: Lake, entity: Entity, source: str, judged: pa.Table) -> set[str]:
     """Units (pages) of a fetched window that hold anything bronze must have.
 
     A page is left out whole or lands whole. A record is known if silver, or a quarantine row that landing it again would
@@ -78,20 +54,19 @@ def units_to_land(lake: Lake, entity: Entity, source: str, judged: Judged) -> se
     old version would land anew after the winner that was left out.
     """
     keys = ", ".join(entity.table.keys)
-    newest_first = ", ".join(f"{name} desc nulls last" for name in ORDER)
     tables = {"silver": entity.table, "quarantine": quarantine.TABLE, "bronze": bronze.table_of(source)}
-    with lake.duck(judged=judged.narrow) as connection:
+    with lake.duck(judged=judged) as connection:
         for name, table in tables.items():
             connection.register(name, lake.rows(table))
         connection.execute(
             f"""create temp table ranked as
-                select *, valid and row_number() over (partition by {keys}, valid order by {newest_first}) = 1 as is_winner
+                select *, valid and row_number() over (partition by {keys}, valid order by {winner.NEWEST_FIRST}) = 1 as is_winner
                 from judged"""
         )
         connection.execute(f"""
             create temp table marked as
             select j.unit, w.unit as winner_unit, j.valid, j.is_winner, in_silver, content_hash,
-                w.unit is not null and {_ORDER.format("w")} > {_ORDER.format("j")} as is_beaten
+                w.unit is not null and {winner.is_newer("w", "j")} as is_beaten
             from ranked j left join (select {keys}, unit, {", ".join(ORDER)} from ranked where is_winner) w using ({keys})
             left join (select distinct {keys}, content_hash, true as in_silver from silver) using ({keys}, content_hash)""")
         rows = connection.execute(
@@ -143,10 +118,10 @@ def _unresolved(entity: Entity) -> str:
     One that a greater version time beats is not open, but stays beaten however often it lands: served again, it is no news.
     """
     same_source = "and s.source = q.source" if len(entity.table.keys) > 1 else ""
-    return f"""select q.content_hash from quarantine q where q.entity = '{entity.name}' and q.source = $source
+    return f"""select q.content_hash from (select *, first_seen as landed_at from quarantine) q
+        where q.entity = '{entity.name}' and q.source = $source
         and not exists (select 1 from silver s where s.{entity.table.keys[0]} = q.key {same_source}
-            and s.version_time is not distinct from q.version_time
-            and (s.landed_at, s.file, s.ordinal) > (q.first_seen, q.file, q.ordinal))"""
+            and s.version_time is not distinct from q.version_time and {winner.is_newer("s", "q")})"""
 
 
 def _micros(moment: datetime) -> int:

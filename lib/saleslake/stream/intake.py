@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatch
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -19,23 +18,21 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import structlog
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from saleslake import bronze, few, kill_points
+from saleslake import bronze, kill_points
 from saleslake.config import Source
 from saleslake.errors import SourceError
 from saleslake.ingest.commit import staging
 from saleslake.ingest.files import display_path
 from saleslake.lake import Lake
-from saleslake.landing import Unit, file_sha256, from_micros, iso, now, unit_name
-from saleslake.silver.step import Rows
+from saleslake.landing import Unit, file_sha256, from_micros, now, unit_name
 from saleslake.sources import headers
 from saleslake.sources.files import check_whole, read_header, split_lines
 from saleslake.state import Pin
 from saleslake.store import Place
 from saleslake.stream.messages import message_lines
 from saleslake.stream.positions import Positions
-from saleslake.stream.routes import event_sources, past_time, routed, routed_rows, router
+from saleslake.stream.routes import event_sources, past_time, routed, router
 
 _SMALL = 50_000
 _LINES = Source(entity="orders", format="jsonl", path=["events"])
@@ -49,8 +46,8 @@ class Landed:
     records: int = 0
     left_out: int = 0
     by_source: dict[str, int] = field(default_factory=dict)
-    rows: Rows | None = None
-    """Its rows as they are in bronze, but for stream_time; the caller releases them. None if nothing landed."""
+    rows: pa.Table | None = None
+    """Its rows as they are in bronze, but for stream_time and the control row. None if nothing landed."""
     newest: datetime | None = None
     """Greatest event time in it, future ones left out."""
     before: Pin | None = None
@@ -64,10 +61,6 @@ class Landed:
             self.records += row["count_all"]
         times = [row["past_time_max"] for row in by_source if row["past_time_max"] is not None]
         self.newest = max(times, default=None)
-
-    def release(self) -> None:
-        if isinstance(self.rows, DataFrame):
-            self.rows.unpersist()
 
 
 class Intake:
@@ -181,12 +174,8 @@ class Intake:
                 count = stage.add(unit, self._lines(unit))
                 entries.append(unit.control() | {"records": count, "bytes": unit.bytes})
             stage.close()
-            lines = self._staged(f"{stage.folder}/records.parquet", stage.rows) if stage.rows else None
+            lines = pq.read_table(f"{stage.folder}/records.parquet") if stage.rows else None
             return self._append(stage, lines, entries, max(u.landed_at for u in units), left_out)
-
-    def _staged(self, path: str, records: int) -> Rows:
-        """What was staged, in memory where it is little."""
-        return pq.read_table(path) if few.applies(self.lake, records) else self.lake.spark.read.parquet(path)
 
     def _lines(self, unit: Unit) -> Iterator[pa.RecordBatch]:
         """The file's lines; where its first line is the header of a CSV source, that stands beside the others."""
@@ -231,9 +220,8 @@ class Intake:
             for file, upto in known.items():
                 staged = staged.filter((pc.field("file") != file) | (pc.field("ordinal") > upto))
             if known:
-                pq.write_table(staged.to_table(), f"{stage.folder}/unknown.parquet")
                 found = _ranges(staged)
-            lines = self._staged(f"{stage.folder}/{'unknown.parquet' if known else 'messages'}", offered)
+            lines = staged.to_table()
             left_out = offered - sum(count for _, _, count in found.values())
             if left_out:
                 structlog.get_logger().info("messages_left_out", messages=left_out, reason="bronze has their offsets")
@@ -252,56 +240,28 @@ class Intake:
     # --- the commit --------------------------------------------------------------------------------
 
     def _append(
-        self, stage: bronze.Staging, lines: Rows | None, entries: list[dict[str, Any]], at: datetime, left_out: int
+        self, stage: bronze.Staging, lines: pa.Table | None, entries: list[dict[str, Any]], at: datetime, left_out: int
     ) -> Landed:
         """One commit: the lines, if there are any, and the control row that names what they came in."""
         control = bronze.Control(landed_at=at, units=entries, left_out=left_out)
         landed = Landed(left_out=left_out)
-        if isinstance(lines, DataFrame):
-            told = bronze.with_identity(routed(lines, self.lake.settings), "past_time")
-            append = self._many_rows(stage, told, control, landed)
-        else:
-            append = self._few_rows(stage, lines, control, landed)
+        rows = stage.control_row(control, bronze.EVENTS, self.lake.run_id)
+        if lines is not None:
+            known = bronze.identified(routed(lines, self.lake.settings))
+            landed.count(known.group_by("source").aggregate([([], "count_all"), ("past_time", "max")]).to_pylist())
+            landed.rows = known.drop_columns(["past_time"])
+            rows = pa.concat_tables([landed.rows, rows.select(landed.rows.column_names)], promote_options="permissive")
+        clock = pa.scalar(self.clock, pa.timestamp("us", tz="UTC"))
+        rows = rows.append_column("stream_time", pa.repeat(clock, rows.num_rows))
         kill_points.reached("before_bronze")
         landed.before = self.lake.pin(self.table)
-        append()
+        self.lake.engine.append(self.table, self.lake.engine.rows(rows))
         landed.after = self.lake.pin(self.table)
         kill_points.reached("after_bronze")
         self._remember(entries)
         if landed.newest and (self.clock is None or landed.newest > self.clock):
             self.clock = landed.newest
         return landed
-
-    def _few_rows(
-        self, stage: bronze.Staging, lines: pa.Table | None, control: bronze.Control, landed: Landed
-    ) -> Callable[[], None]:
-        """Counts the rows. Returns what appends them."""
-        rows = stage.control_row(control, bronze.EVENTS, self.lake.run_id)
-        if lines is not None:
-            told = bronze.identified(routed_rows(lines, self.lake.settings))
-            landed.rows = told
-            landed.count(told.group_by("source").aggregate([([], "count_all"), ("past_time", "max")]).to_pylist())
-            told_rows = told.drop_columns(["past_time"])
-            rows = pa.concat_tables([told_rows, rows.select(told_rows.column_names)], promote_options="permissive")
-        clock = pa.scalar(self.clock, pa.timestamp("us", tz="UTC"))
-        rows = rows.append_column("stream_time", pa.repeat(clock, rows.num_rows))
-        return partial(few.append, self.lake, self.table, rows)
-
-    def _many_rows(
-        self, stage: bronze.Staging, told: DataFrame, control: bronze.Control, landed: Landed
-    ) -> Callable[[], None]:
-        """Counts the rows, which fills the cache. Returns what appends them."""
-        stage.add_control(control, bronze.EVENTS, self.lake.run_id)
-        clock = F.lit(iso(self.clock) if self.clock else None).cast("timestamp").alias("stream_time")
-        staged = bronze.with_identity(self.lake.spark.read.parquet(f"{stage.folder}/control.parquet"))
-        rows = staged.select("*", clock).select(*self.table.select()).coalesce(1)
-        # The clock is added after the cache: a literal is compiled into the code that reads, and would be anew each time.
-        landed.rows = told.persist()
-        counts = told.groupBy("source").agg(F.count("*").alias("count_all"), F.max("past_time").alias("past_time_max"))
-        landed.count(counts.toArrow().to_pylist())
-        own = told.select("*", clock).select(*self.table.select())
-        rows = (own if landed.records > _SMALL else own.coalesce(1)).unionByName(rows)
-        return partial(self.lake.append, self.table, rows)
 
     def _remember(self, units: Sequence[dict[str, Any]]) -> None:
         for unit in units:

@@ -13,16 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyspark
 import structlog
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from saleslake import kill_points
 from saleslake.config import Settings
+from saleslake.engine.interface import Frame
 from saleslake.errors import ConfigError, SaleslakeError, first_line
 from saleslake.monitor.stream import served
 from saleslake.parallel import side_by_side
@@ -285,15 +286,12 @@ class StreamJob:
 
     def _decided(self, landed: Landed) -> None:
         """What landed, to silver; gold is told."""
-        try:
-            if landed.rows is not None:
-                self._to_silver(landed)
-                kill_points.reached("between_silver_and_gold")
-            elif landed.after and self._silver_is_at(landed.before):
-                # A control row alone: there is nothing to decide, and silver need not look for it later.
-                step.note_progress(self.lake, dict.fromkeys(self.intake.sources, landed.after))
-        finally:
-            landed.release()
+        if landed.rows is not None:
+            self._to_silver(landed)
+            kill_points.reached("between_silver_and_gold")
+        elif landed.after and self._silver_is_at(landed.before):
+            # A control row alone: there is nothing to decide, and silver need not look for it later.
+            step.note_progress(self.lake, dict.fromkeys(self.intake.sources, landed.after))
         lag = (datetime.now(UTC) - self.intake.clock).total_seconds() if self.intake.clock else None
         self.health.query("events", {"event_time_lag_seconds": lag})
         self.health.count(batches=int(landed.records > 0), records=landed.records, left_out=landed.left_out)
@@ -305,15 +303,11 @@ class StreamJob:
         assert landed.rows is not None
         sources = list(self.intake.sources)
         if self._silver_is_at(landed.before):
-            by_entity: dict[str, dict[str, step.Rows]] = {}
+            by_entity: dict[str, dict[str, Frame]] = {}
             for name in landed.by_source:
-                rows = landed.rows
-                rows = rows.where(F.col("source") == name) if isinstance(rows, DataFrame) else rows
-                by_entity.setdefault(self.intake.sources[name].entity, {})[name] = rows
-            works = [
-                partial(step.decide_together, self.lake, entity, batches, landed.records)
-                for entity, batches in by_entity.items()
-            ]
+                of_source = landed.rows.filter(pc.equal(landed.rows.column("source"), name))
+                by_entity.setdefault(self.intake.sources[name].entity, {})[name] = self.lake.engine.rows(of_source)
+            works = [partial(step.decide_together, self.lake, *of_entity) for of_entity in by_entity.items()]
             outcomes = dict(zip(by_entity, side_by_side(works), strict=True))
             assert landed.after is not None
             step.note_progress(self.lake, dict.fromkeys(sources, landed.after))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -13,11 +14,11 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from saleslake import bronze, few
+from saleslake import bronze
 from saleslake.config import Settings
 from saleslake.gold import sales_by_minute
 from saleslake.gold.product_revenue import UNITS
-from saleslake.gold.sync_few import Scope, sync_few
+from saleslake.gold.sync import sync
 from saleslake.lake import Lake
 from saleslake.silver.judge.batches import TEXTS, array, typing_of
 from saleslake.stream.routes import event_sources, past_time
@@ -81,28 +82,10 @@ def _counted(settings: Settings, batches: Iterable[pa.RecordBatch]) -> Iterator[
 
 def _merge(lake: Lake, counted: DataFrame, _: int) -> None:
     """Totals are whole ones, so a batch that runs twice writes the same rows."""
-    table = sales_by_minute.TABLE
-    with lake.lock("sales_by_minute"):
-        rows = counted.persist()
-        try:
-            count = rows.count()
-            if count == 0:
-                return
-            if few.applies(lake, count):
-                expected = rows.toArrow()
-                keys = ", ".join(table.keys)
-                days = set(expected.column("date").to_pylist())
-                sync_few(lake, table, expected, Scope(days, f"({keys}) in (select ({keys}) from expected)"))
-            else:
-                _merge_many(lake, rows)
-        finally:
-            rows.unpersist()
-
-
-def _merge_many(lake: Lake, rows: DataFrame) -> None:
-    from delta.tables import DeltaTable
-
-    table = sales_by_minute.TABLE
-    target = DeltaTable.forPath(rows.sparkSession, lake.path(table)).alias("t")
-    condition = f"t.date = s.date AND {table.same_key}"
-    target.merge(rows.coalesce(1).alias("s"), condition).whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
+    table, engine = sales_by_minute.TABLE, lake.engine
+    with lake.lock("sales_by_minute"), ExitStack() as stack:
+        rows = counted.toArrow()
+        if rows.num_rows:
+            expected, on = engine.rows(rows), {key: key for key in table.keys}
+            stored = engine.matching(table, expected, on)
+            sync(lake, table, expected, stored, lambda frame: stack.enter_context(engine.kept(frame)))

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import types as T
 
 from saleslake.config import Settings, Source
 from saleslake.errors import ConfigError
@@ -17,7 +14,6 @@ from saleslake.silver.judge.batches import array
 from saleslake.silver.judge.reading import Fields, at_path, json_value, reader, theirs
 from saleslake.silver.judge.texts import trimmed
 from saleslake.sources.dialect import dialect_of, splitter
-from saleslake.table import TIMESTAMP
 
 AHEAD_SECONDS = 3600
 """An event dated later than this after its landing moves no clock: one dated 9999 would make all others late."""
@@ -61,18 +57,11 @@ Router = Callable[[str | None, str | None, str | None], Route]
 """(raw, header, defect) of a line -> its route."""
 
 
-def routed(lines: DataFrame, settings: Settings) -> DataFrame:
+def routed(lines: pa.Table, settings: Settings) -> pa.Table:
     """Sets source, header and defect of lines of events, and adds past_time. Grain: one row a line, in and out.
 
     past_time: event time, UTC; NULL where it is unreadable or more than AHEAD_SECONDS after landing.
     """
-    # Not `schema.add`: that would change the schema of `lines` itself.
-    schema = T.StructType([*lines.schema.fields, T.StructField("past_time", TIMESTAMP)])
-    return lines.mapInArrow(partial(_route_all, settings), schema)
-
-
-def routed_rows(lines: pa.Table, settings: Settings) -> pa.Table:
-    """The same in memory."""
     batches = list(_route_all(settings, lines.combine_chunks().to_batches()))
     return pa.Table.from_batches(batches) if batches else lines.append_column("past_time", pa.nulls(0, _MICROS))
 

@@ -17,6 +17,7 @@ def run_stream(
     trigger: str | None = None,
     accept_lost_offsets: bool = False,
     verbose: bool = False,
+    engine: str | None = None,
 ) -> int:
     """Run the stream until it is stopped. Returns the exit code."""
 
@@ -45,4 +46,6 @@ def run_stream(
         verbose=verbose,
         check=lambda settings: check(settings, settings_of(settings)[0], once),
         conf=session_conf,
+        engine=engine,
+        with_session=True,
     )

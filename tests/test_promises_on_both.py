@@ -1,0 +1,50 @@
+"""One lakehouse, two engines: small histories end in the same rows whichever engine takes which of their runs, also after deaths.
+
+`SALESLAKE_EXAMPLES=5 SALESLAKE_SEED=$RANDOM` tries others, so many times as many.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from pyspark.sql import SparkSession
+
+from saleslake.engine.interface import Name
+from tests.comparing import LINEAGE, assert_same
+from tests.houses import House, a_folder
+from tests.scenarios import Scenario, small_scenarios
+
+EXAMPLES = int(50 * float(os.environ.get("SALESLAKE_EXAMPLES", "1")))
+SEED = int(os.environ.get("SALESLAKE_SEED", "20240302"))
+OTHER: dict[Name, Name] = {"embedded": "spark", "spark": "embedded"}
+
+
+@pytest.mark.timeout(EXAMPLES * 120)
+@seed(SEED)
+@settings(
+    max_examples=EXAMPLES,
+    phases=[Phase.generate],
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+)
+@given(scenario=small_scenarios(engines=("embedded", "spark"), most=2, whole="publish"))
+def test_a_lake_that_both_engines_wrote_holds_what_one_would_have_written(
+    scenario: Scenario, spark: SparkSession
+) -> None:
+    with a_folder() as root:
+        alone, both = House(scenario, root / "alone"), House(scenario, root / "both", spark, "embedded")
+        for run in scenario.runs:
+            alone.do(run, "embedded")
+            both.do(run, run.engine)
+        verdict = both.is_as_the_oracle_says()
+        found = both.contents()
+        if not any(run.dies_at for run in scenario.runs):
+            # Of a file that changed while runs died, one lakehouse may have landed what the other never saw.
+            for name, rows in alone.contents().items():
+                assert_same(f"{name} of one engine", rows, found[name], without=LINEAGE)
+        both.is_proven(verdict)
+        both.writes_nothing_more(OTHER[scenario.runs[-1].engine], whole=False)
