@@ -1,6 +1,7 @@
-"""The benchmark's work with saleslake: full load, 1 % increment, nothing new; one JSON line at the end.
+"""One run of saleslake, in a process of its own as a scheduled one is; one JSON line at the end.
 
-All three runs share one session, as a scheduled batch's steps do; the session's start is timed on its own.
+`full` makes the lakehouse of `--input`; `increment`, `nothing_new` and `verify` go on with what they find in `--output`; `totals`
+says what is in it. Nothing but the run itself is timed: imports are not, and the start of Spark's session is by itself.
 """
 
 from __future__ import annotations
@@ -10,15 +11,23 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import Totals
+from benchmarks.data import ORDERS, SALES
+from saleslake.accounting import verify
+from saleslake.config import Settings
 from saleslake.entry import open_settings
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
-from saleslake.pipeline import Batch, Summary
+from saleslake.pipeline import Batch, Summary, raise_failures
 from saleslake.serve.duck import connect
-from saleslake.session import build_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 CONFIG = """
 [paths]
@@ -31,57 +40,115 @@ online = "web"
 [sources.orders]
 entity = "orders"
 format = "jsonl"
-path = "incoming"
+path = "incoming/orders"
+[sources.transactions]
+entity = "transactions"
+format = "csv"
+path = "incoming/transactions"
+defaults = { currency = "EUR" }
 """
+RUNS = ("full", "increment", "nothing_new", "verify")
+Line = dict[str, Any]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The benchmark's work with saleslake.")
-    parser.add_argument("--input", type=Path, required=True, help="folder with orders.jsonl")
-    parser.add_argument("--increment", type=Path, required=True, help="folder with the increment's orders.jsonl")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the lakehouse, new or empty")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", choices=("embedded", "spark"), required=True)
+    parser.add_argument("--run", choices=(*RUNS, "totals"), required=True)
+    parser.add_argument("--input", type=Path, help="full, increment: the folder that comes in")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the lakehouse; for `full` new or empty")
     args = parser.parse_args()
-    incoming = args.output / "incoming"
-    incoming.mkdir(parents=True)
-    (incoming / "orders.jsonl").symlink_to(args.input.resolve() / "orders.jsonl")
-    config = args.output / "saleslake.toml"
-    config.write_text(CONFIG)
-
-    clock = time.perf_counter()
-    settings = open_settings(str(config))
-    spark = build_session(settings, "benchmark", "benchmark")
-    line: dict[str, object] = {"tool": "saleslake", "start": round(time.perf_counter() - clock, 2)}
-    for name in ("full", "increment", "nothing_new"):
-        if name == "increment":
-            line["totals"] = totals(Lake(settings)).__dict__
-            shutil.copy(args.increment / "orders.jsonl", incoming / "increment.jsonl")
-        clock = time.perf_counter()
-        summary = Batch(Lake(settings, spark)).run(Window())
-        line[name] = round(time.perf_counter() - clock, 2)
-        line[f"{name}_steps"] = {step: round(seconds, 2) for step, seconds in summary.seconds.items()}
-        line[f"{name}_files"] = _written(summary)
-    spark.stop()
+    if args.input:
+        _come_in(args.input, args.output, args.run)
+    settings = open_settings(str(args.output / "saleslake.toml"))
+    if args.run == "totals":
+        line: Line = {"totals": asdict(totals(Lake(settings)))}
+    elif args.run == "verify":
+        line = _proved(settings)
+    else:
+        line = _batch(settings, args.engine, args.run)
     sys.stdout.write(json.dumps(line) + "\n")
     return 0
 
 
+def _come_in(source: Path, output: Path, run: str) -> None:
+    """Put the files where the lakehouse looks for them; by name they come one after the other, as they do by time."""
+    (output / "saleslake.toml").write_text(CONFIG)
+    for name in (ORDERS, SALES):
+        kind, ending = name.split(".")
+        folder = output / "incoming" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        if run == "full":
+            (folder / f"0-base.{ending}").symlink_to((source / name).resolve())
+        else:
+            shutil.copy(source / name, folder / f"1-increment.{ending}")
+
+
+def _batch(settings: Settings, engine: str, run: str) -> Line:
+    session, start = _session(settings) if engine == "spark" else (None, 0.0)
+    lake = Lake(settings, session)
+    summary = Summary()
+
+    def work() -> None:
+        nonlocal summary
+        summary = Batch(lake).run(Window())
+        lake.close()
+
+    seconds = _timed(work)
+    if session is not None:
+        session.stop()
+    raise_failures(summary)
+    if summary.nothing_new != (run == "nothing_new"):
+        sys.exit(f"error: {run}: nothing_new is {summary.nothing_new}")
+    steps = {step: round(seconds, 2) for step, seconds in summary.seconds.items()}
+    return {"start": round(start, 2), "seconds": seconds, "steps": steps, "wrote": _written(summary)}
+
+
+def _session(settings: Settings) -> tuple[SparkSession, float]:
+    from saleslake.session import build_session
+
+    started = time.perf_counter()
+    return build_session(settings, "benchmark", "benchmark"), time.perf_counter() - started
+
+
+def _proved(settings: Settings) -> Line:
+    """The whole proof by the embedded engine, whichever one wrote the tables."""
+    lake = Lake(settings)
+
+    def work() -> None:
+        proof = verify(lake)
+        lake.close()
+        if not proof.holds:
+            sys.exit(f"error: verify: {proof}")
+
+    return {"start": 0.0, "seconds": _timed(work)}
+
+
+def _timed(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return round(time.perf_counter() - started, 2)
+
+
 def _written(summary: Summary) -> dict[str, int]:
-    silver = sum(len(outcome.dates) for outcome in summary.outcomes.values())
-    return {"silver partitions": silver, **{w.table: len(w.dates) or w.rows for w in summary.written if w.anything}}
+    """Partitions written, or rows where a table has none."""
+    silver = {f"silver.{source}": len(outcome.dates) for source, outcome in summary.outcomes.items()}
+    return silver | {w.table: len(w.dates) or w.rows for w in summary.written if w.anything}
 
 
 def totals(lake: Lake) -> Totals:
     """What all programs must agree on, from the stored tables."""
+    landed = "select count(*) from bronze.{} where kind = 'record'"
     with connect(lake) as connection:
-        records = connection.execute("select count(*) from bronze.orders where kind = 'record'").fetchall()[0][0]
-        rejected = connection.execute("select count(*) from silver.quarantine").fetchall()[0][0]
-        rows, orders, units = connection.execute(
-            "select count(*), count(distinct order_id), sum(quantity) from gold.fact_sales"
-        ).fetchall()[0]
-        net = connection.execute(
-            "select currency, sum(net)::decimal(38, 4) from gold.product_revenue group by 1 order by 1"
-        ).fetchall()
-    return Totals(records, rejected, rows, orders, str(units), {currency: str(amount) for currency, amount in net})
+
+        def rows(sql: str) -> list[tuple[Any, ...]]:
+            return connection.execute(sql).fetchall()
+
+        records = sum(int(rows(landed.format(source))[0][0]) for source in ("orders", "transactions"))
+        rejected = rows("select count(*) from silver.quarantine")[0][0]
+        lines, orders, units = rows("select count(*), count(distinct order_id), sum(quantity) from gold.fact_sales")[0]
+        net = rows("select currency, sum(net)::decimal(38, 4) from gold.product_revenue group by 1 order by 1")
+    return Totals(records, rejected, lines, orders, str(units), {currency: str(amount) for currency, amount in net})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import duckdb
-from common import CHANNELS, UNKNOWN_CHANNEL, Totals, run
+from common import CHANNELS, SALE_COLUMNS, SALES_CURRENCY, UNKNOWN_CHANNEL, Totals, run
 from deltalake import write_deltalake
 
 # Lines first, JSON second: at a million lines read_ndjson(ignore_errors) turned 98 sound neighbours of broken ones into NULLs.
@@ -62,6 +62,38 @@ SELECT
 FROM typed LEFT JOIN channels USING (spelling)
 """
 
+RAW_SALES = f"""
+CREATE TEMP TABLE raw_sales AS
+SELECT row_number() OVER () AS n, * FROM read_csv(
+    $path, columns = {{ {", ".join(f"{name}: 'VARCHAR'" for name in SALE_COLUMNS)} }}, delim = ',', quote = '"', escape = '"',
+    header = false, skip = 1, null_padding = true, auto_detect = false)
+"""
+
+VALID_SALES = """
+CREATE TEMP VIEW valid_sales AS
+SELECT
+    n, trim(transaction_id) AS order_id, nullif(trim(customer_id), '') AS user_id, trim(product_id) AS sku,
+    CAST(quantity AS DECIMAL(18, 3)) AS quantity, CAST(coalesce(nullif(total_price, ''), '0') AS DECIMAL(18, 4)) AS total,
+    CAST(sale_date AS DATE) AS date, regexp_replace(lower(sales_channel), '[-_ ]', '', 'g') AS spelling
+FROM raw_sales
+WHERE trim(transaction_id) <> '' AND surplus IS NULL
+    AND TRY_CAST(sale_date AS DATE) IS NOT NULL
+    AND TRY_CAST(quantity AS DECIMAL(18, 3)) IS NOT NULL
+    AND TRY_CAST(coalesce(nullif(total_price, ''), '0') AS DECIMAL(18, 4)) IS NOT NULL
+"""
+
+FACT_OF_SALES = """
+INSERT INTO fact
+WITH latest AS (
+    SELECT *, CAST(total / quantity AS DECIMAL(18, 4)) AS unit_price
+    FROM valid_sales QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY n DESC) = 1
+)
+SELECT
+    order_id, 1, user_id, sku, quantity, unit_price, total, coalesce(name, nullif(spelling, ''), $unknown), $currency,
+    date, quantity <= 0 OR unit_price < 0, CAST(date AS TIMESTAMP)
+FROM latest LEFT JOIN channels USING (spelling)
+"""
+
 TABLES = {
     "fact_sales": "SELECT * EXCLUDE created_at FROM fact",
     "product_revenue": """
@@ -108,9 +140,12 @@ def work(source: Path, output: Path) -> Totals:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("CREATE TEMP TABLE channels (spelling VARCHAR, name VARCHAR)")
     connection.executemany("INSERT INTO channels VALUES (?, ?)", list(CHANNELS.items()))
-    connection.execute(RAW, {"path": str(source)})
+    connection.execute(RAW, {"path": str(source / "orders.jsonl")})
     connection.execute(VALID)
     connection.execute(FACT, {"unknown": UNKNOWN_CHANNEL})
+    connection.execute(RAW_SALES, {"path": str(source / "transactions.csv")})
+    connection.execute(VALID_SALES)
+    connection.execute(FACT_OF_SALES, {"unknown": UNKNOWN_CHANNEL, "currency": SALES_CURRENCY})
     for name, query in TABLES.items():
         reader = connection.sql(query).to_arrow_reader(100_000)
         partitions = ["date"] if name == "fact_sales" else None
@@ -119,7 +154,9 @@ def work(source: Path, output: Path) -> Totals:
 
 
 def _totals(connection: duckdb.DuckDBPyConnection) -> Totals:
-    records, valid = connection.sql("SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM valid)").fetchall()[0]
+    records, valid = connection.sql("""
+        SELECT (SELECT count(*) FROM raw) + (SELECT count(*) FROM raw_sales),
+            (SELECT count(*) FROM valid) + (SELECT count(*) FROM valid_sales)""").fetchall()[0]
     rows, orders, units = connection.sql(
         "SELECT count(*), count(DISTINCT order_id), sum(quantity) FROM fact"
     ).fetchall()[0]

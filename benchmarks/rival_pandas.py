@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from common import CHANNELS, UNKNOWN_CHANNEL, Totals, run
+from common import CHANNELS, SALE_COLUMNS, SALES_CURRENCY, UNKNOWN_CHANNEL, Totals, run
 from deltalake import write_deltalake
 
 HEADER = ["n", "order_id", "user_id", "currency", "created_at", "updated_at", "source", "amount"]
@@ -68,6 +68,12 @@ def number(column: pd.Series) -> pd.Series:
     return values.where(values.abs() < OVERFLOW)
 
 
+def channel(column: pd.Series) -> pd.Series:
+    """The channels that spellings stand for."""
+    spelling = column.str.lower().str.replace("[-_ ]", "", regex=True)
+    return spelling.replace(CHANNELS).replace("", None).fillna(UNKNOWN_CHANNEL)
+
+
 def scaled(column: pd.Series, places: int) -> pd.Series:
     """A number as an integer count of 10^-places."""
     return (column * 10**places).round().astype("int64")
@@ -94,9 +100,8 @@ def build_fact(valid: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
     """Lines of the newest version of every order; quantity in thousandths, money in ten-thousandths."""
     version = valid["updated_at"].fillna(valid["created_at"])
     latest = valid.assign(version=version).sort_values(["version", "n"]).drop_duplicates("order_id", keep="last")
-    spelling = latest["source"].str.lower().str.replace("[-_ ]", "", regex=True)
     latest = latest.assign(
-        channel=spelling.replace(CHANNELS).replace("", None).fillna(UNKNOWN_CHANNEL),
+        channel=channel(latest["source"]),
         date=latest["created_at"].dt.normalize(),
     )
     header = ["n", "order_id", "user_id", "channel", "currency", "date", "created_at"]
@@ -106,6 +111,32 @@ def build_fact(valid: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
         line_amount=np.sign(product) * ((product.abs() + 500) // 1000),
         is_return=(fact["quantity"] <= 0) | (fact["unit_price"] < 0),
     )
+
+
+def read_sales(source: Path) -> tuple[int, pd.DataFrame]:
+    """Count the transactions; those that are valid, typed."""
+    sales = pd.read_csv(source, header=None, names=SALE_COLUMNS, skiprows=1, dtype="object")
+    for name in ("transaction_id", "customer_id", "product_id"):
+        sales[name] = text(sales[name])
+    quantity, total = number(sales["quantity"]), number(sales["total_price"])
+    dates = pd.to_datetime(sales["sale_date"], format="%Y-%m-%d", errors="coerce").astype("datetime64[s]")
+    bad_total = total.isna() & sales["total_price"].notna()
+    complete = sales["transaction_id"].notna() & dates.notna() & quantity.notna() & sales["surplus"].isna()
+    typed = sales.assign(date=dates, quantity=quantity, total=total.fillna(0))[complete & ~bad_total]
+    return len(sales), typed.assign(quantity=scaled(typed["quantity"], 3), total=scaled(typed["total"], 4))
+
+
+def fact_of_sales(sales: pd.DataFrame) -> pd.DataFrame:
+    """One line a transaction, its last row; the columns of `build_fact`."""
+    latest = sales.drop_duplicates("transaction_id", keep="last")
+    unit_price = latest["total"] * 1000 // latest["quantity"]
+    return pd.DataFrame({
+        "order_id": latest["transaction_id"], "line_number": 1, "user_id": latest["customer_id"],
+        "sku": latest["product_id"], "quantity": latest["quantity"], "unit_price": unit_price,
+        "line_amount": latest["total"], "channel": channel(latest["sales_channel"]), "currency": SALES_CURRENCY,
+        "date": latest["date"], "created_at": latest["date"],
+        "is_return": (latest["quantity"] <= 0) | (unit_price < 0),
+    })  # fmt: skip
 
 
 def metrics(fact: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -165,16 +196,17 @@ def _decimals(integers: pa.ChunkedArray, places: int) -> pa.ChunkedArray:
 
 def work(source: Path, output: Path) -> Totals:
     """Read, clean, write the fact and the three metrics; return the totals."""
-    records, orders, lines = read(source)
+    records, orders, lines = read(source / "orders.jsonl")
     valid, lines = clean(orders, lines)
-    fact = build_fact(valid, lines)
+    all_sales, sales = read_sales(source / "transactions.csv")
+    fact = pd.concat([build_fact(valid, lines), fact_of_sales(sales)], ignore_index=True)
     table = to_arrow(fact[FACT])
     write_deltalake(str(output / "fact_sales"), table, mode="overwrite", partition_by=["date"])
     for name, metric in metrics(fact).items():
         write_deltalake(str(output / name), to_arrow(metric), mode="overwrite")
     net = fact.groupby("currency")["line_amount"].sum()
     return Totals(
-        records, records - len(valid), len(fact), fact["order_id"].nunique(),
+        records + all_sales, records - len(valid) + all_sales - len(sales), len(fact), fact["order_id"].nunique(),
         str(Decimal(int(fact["quantity"].sum())).scaleb(-3)),
         {currency: str(Decimal(int(amount)).scaleb(-4)) for currency, amount in net.items()},
     )  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 import polars as pl
-from common import CHANNELS, UNKNOWN_CHANNEL, Totals, run
+from common import CHANNELS, SALE_COLUMNS, SALES_CURRENCY, UNKNOWN_CHANNEL, Totals, run
 
 ITEM = pl.Struct({"sku": pl.String, "qty": pl.String, "price": pl.String})
 ORDER = pl.Struct({
@@ -41,6 +41,13 @@ def text(column: str) -> pl.Expr:
     """Trimmed; null where nothing is left."""
     trimmed = pl.col(column).str.strip_chars()
     return pl.when(trimmed != "").then(trimmed)
+
+
+def channel(column: str) -> pl.Expr:
+    """The channel that a spelling stands for."""
+    spelling = pl.col(column).str.to_lowercase().str.replace_all("[-_ ]", "")
+    known = pl.when(spelling != "").then(spelling.replace(CHANNELS))
+    return known.fill_null(UNKNOWN_CHANNEL).alias("channel")
 
 
 def half_up_mean(total: pl.Expr, count: pl.Expr) -> pl.Expr:
@@ -96,13 +103,51 @@ def build_fact(orders: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
         .sort("version", "n")
         .unique("order_id", keep="last", maintain_order=True)
     )
-    spelling = pl.col("source").str.to_lowercase().str.replace_all("[-_ ]", "")
-    channel = pl.when(spelling != "").then(spelling.replace(CHANNELS))
     return lines.join(latest, on="n", how="semi").select(
         "order_id", pl.col("line_number").cast(pl.Int32), "user_id", "sku", "quantity", "unit_price",
         (pl.col("quantity") * pl.col("unit_price")).cast(MONEY).alias("line_amount"),
-        channel.fill_null(UNKNOWN_CHANNEL).alias("channel"), "currency", pl.col("created_at").dt.date().alias("date"),
+        channel("source"), "currency", pl.col("created_at").dt.date().alias("date"),
         ((pl.col("quantity") <= 0) | (pl.col("unit_price") < 0)).alias("is_return"), "created_at",
+    )  # fmt: skip
+
+
+def read_sales(source: Path) -> pl.DataFrame:
+    """One row a transaction, with its line number and `is_bad` where it cannot be read."""
+    schema = dict.fromkeys(SALE_COLUMNS, pl.String)
+    rows = pl.scan_csv(source, has_header=False, skip_rows=1, schema=schema, missing_columns="insert")
+    total = pl.col("total_price").cast(MONEY, strict=False)
+    return (
+        rows.with_row_index("n")
+        .with_columns(
+            text("transaction_id"),
+            text("customer_id"),
+            text("product_id"),
+            pl.col("sale_date").str.to_date("%Y-%m-%d", strict=False).alias("date"),
+            pl.col("quantity").cast(UNITS, strict=False),
+            total.fill_null(0).cast(MONEY).alias("total"),
+            (total.is_null() & pl.col("total_price").is_not_null()).alias("overflow"),
+        )
+        .with_columns(
+            (
+                pl.any_horizontal(pl.col("transaction_id", "date", "quantity").is_null())
+                | pl.col("surplus").is_not_null()
+                | pl.col("overflow")
+            ).alias("is_bad")
+        )
+        .collect()
+    )
+
+
+def fact_of_sales(sales: pl.DataFrame) -> pl.DataFrame:
+    """One line a transaction, its last row; the columns of `build_fact`."""
+    latest = sales.sort("n").unique("transaction_id", keep="last", maintain_order=True)
+    price = (pl.col("total") / pl.col("quantity")).cast(MONEY)
+    return latest.select(
+        pl.col("transaction_id").alias("order_id"), pl.lit(1, pl.Int32).alias("line_number"),
+        pl.col("customer_id").alias("user_id"), pl.col("product_id").alias("sku"), "quantity",
+        price.alias("unit_price"), pl.col("total").alias("line_amount"), channel("sales_channel"),
+        pl.lit(SALES_CURRENCY).alias("currency"), "date", ((pl.col("quantity") <= 0) | (price < 0)).alias("is_return"),
+        pl.col("date").cast(pl.Datetime("us", "UTC")).alias("created_at"),
     )  # fmt: skip
 
 
@@ -146,11 +191,13 @@ def metrics(fact: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 def work(source: Path, output: Path) -> Totals:
     """Read, clean, write the fact and the three metrics; return the totals."""
-    records = pl.scan_lines(source).select(pl.len()).collect().item()
-    readable = read(source)
+    records = pl.scan_lines(source / "orders.jsonl").select(pl.len()).collect().item()
+    readable = read(source / "orders.jsonl")
     lines = explode(readable)
     orders = readable.drop("items").join(lines.filter("is_bad"), on="n", how="anti")
-    fact = build_fact(orders, lines)
+    all_sales = read_sales(source / "transactions.csv")
+    sales = all_sales.filter(~pl.col("is_bad"))
+    fact = pl.concat([build_fact(orders, lines), fact_of_sales(sales)])
     fact.drop("created_at").write_delta(
         output / "fact_sales", mode="overwrite", delta_write_options={"partition_by": ["date"]}
     )
@@ -158,7 +205,8 @@ def work(source: Path, output: Path) -> Totals:
         table.write_delta(output / name, mode="overwrite")
     net = fact.group_by("currency").agg(pl.col("line_amount").sum()).sort("currency").rows()
     return Totals(
-        records, records - orders.height, fact.height, fact["order_id"].n_unique(), str(fact["quantity"].sum()),
+        records + all_sales.height, records - orders.height + all_sales.height - sales.height,
+        fact.height, fact["order_id"].n_unique(), str(fact["quantity"].sum()),
         {currency: str(amount) for currency, amount in net},
     )  # fmt: skip
 

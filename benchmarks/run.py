@@ -1,28 +1,39 @@
-"""`make bench`: the same work with saleslake, pandas, Polars and DuckDB, side by side in one run.
+"""`make bench`: the same work with saleslake on both engines, pandas, Polars and DuckDB, side by side in one run.
 
-Prints seconds, ratios and peak memory, and fails if the four do not agree to the cent.
+Prints ratios, seconds and peak memory, and fails if the programs do not agree to the cent: on the full load, and on what saleslake's
+tables hold after the increment, which another program is told in one piece. Each measurement is a line of benchmarks/out/results.jsonl.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.data import ORDERS, SALES, Data, data
+from benchmarks.memory import Peak
+from benchmarks.ours import RUNS
 from saleslake.config import PROJECT_ROOT
-from saleslake.generate import generate, generate_increment
 from saleslake.machine import cores, memory_megabytes
 
 HERE = Path(__file__).parent
+OUT = HERE / "out"
+OURS = {"embedded": "saleslake embedded", "spark": "saleslake Spark"}
+PROGRAMS = {**OURS, "pandas": "pandas", "polars": "Polars", "duckdb": "DuckDB"}
+SHOWN = {"increment": "1 % increment", "nothing_new": "nothing new", "verify": "verify, embedded"}
+Result = dict[str, Any]
 out = Console(highlight=False)
 
 
@@ -30,138 +41,220 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="duckdb,polars,pandas,saleslake", help="programs, separated by commas")
+    parser.add_argument(
+        "--only", default=",".join(PROGRAMS), help="programs, separated by commas (default: %(default)s)"
+    )
     args = parser.parse_args()
-    data, increment = _data(args.orders, args.seed)
-    work = HERE / "out" / "work"
-    results = {}
-    for tool in args.only.split(","):
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        out.print(f"running {tool} …")
-        results[tool] = _measure(tool, data, increment, work)
+    programs = [name.strip() for name in args.only.split(",")]
+    if unknown := [name for name in programs if name not in PROGRAMS]:
+        parser.error(f"--only {unknown[0]!r}: there are {', '.join(PROGRAMS)}")
+    out.print(f"{args.orders:,} orders and the increment, made unless they are there …")
+    made = data(OUT / f"data-{args.orders}-{args.seed}", args.orders, args.seed)
+    results = [result for name in programs for result in _results(name, made)]
+    if any(result["run"] == "increment" and "totals" in result for result in results):
+        results.append(_in_one_piece(made))
+    _save(results, args.orders, args.seed)
+    _show(results, args.orders, made)
+    return _judged(results)
+
+
+# --- measuring -------------------------------------------------------------------------------------
+
+
+def _results(program: str, made: Data) -> list[Result]:
+    work = _empty_work()
+    try:
+        if program not in OURS:
+            return [_rival(program, "full", made.base, work)]
+        results: list[Result] = []
+        for run in RUNS:
+            results.append(_ours(program, run, made, work))
+            if "failed" in results[-1]:
+                break
+        return results
+    finally:
+        shutil.rmtree(work)
+
+
+def _empty_work() -> Path:
+    work = OUT / "work"
     shutil.rmtree(work, ignore_errors=True)
-    _show(results, args.orders, data)
-    return _agree(results)
+    work.mkdir(parents=True)
+    return work
 
 
-def _data(orders: int, seed: int) -> tuple[Path, Path]:
-    """Generated once and kept: the same seed gives the same bytes."""
-    data = HERE / "out" / f"orders-{orders}-{seed}"
-    increment = HERE / "out" / f"increment-{orders}-{seed}"
-    if not (increment / "defects.json").exists():
-        out.print(f"generating {orders:,} orders and an increment of 1 % …")
-        generate(orders, seed, data)
-        generate_increment(data, max(orders // 100, 1), seed + 1, increment)
-    return data, increment
+def _ours(program: str, run: str, made: Data, work: Path) -> Result:
+    options = ["-m", "benchmarks.ours", "--engine", program, "--output", str(work)]
+    source = {"full": made.base, "increment": made.increment}.get(run)
+    result = _measured(program, run, [*options, "--run", run, *(["--input", str(source)] if source else [])], source)
+    if source and "failed" not in result:
+        # By a process of its own: its memory is none of the run's.
+        told = subprocess.run(
+            [sys.executable, *options, "--run", "totals"],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=PROJECT_ROOT,
+            check=True,
+        )
+        result |= _last_line(told.stdout)
+    return result
 
 
-def _measure(tool: str, data: Path, increment: Path, work: Path) -> dict[str, Any]:
-    if tool == "saleslake":
-        command = ["-m", "benchmarks.ours", "--input", str(data), "--increment", str(increment), "--output", str(work)]
-    else:
-        command = [str(HERE / f"rival_{tool}.py"), "--input", str(data), "--output", str(work)]
+def _rival(program: str, run: str, source: Path, work: Path) -> Result:
+    command = [str(HERE / f"rival_{program}.py"), "--input", str(source), "--output", str(work / "tables")]
+    return _measured(program, run, command, source)
+
+
+def _in_one_piece(made: Data) -> Result:
+    """What DuckDB makes of the base's and the increment's files, each after the other."""
+    work = _empty_work()
+    for name in (ORDERS, SALES):
+        shutil.copyfile(made.base / name, work / name)
+        with (work / name).open("ab") as whole, (made.increment / name).open("rb") as more:
+            if name == SALES:
+                more.readline()  # its header
+            shutil.copyfileobj(more, whole)
+    try:
+        return _rival("duckdb", "both", work, work)
+    finally:
+        shutil.rmtree(work)
+
+
+def _measured(program: str, run: str, command: Sequence[str], source: Path | None) -> Result:
+    out.print(f"{PROGRAMS[program]}: {run} …")
+    _settle(source)
+    # What a program spills to its working directory goes with it.
+    cwd, path = OUT / "work", os.pathsep.join([str(PROJECT_ROOT), str(PROJECT_ROOT / "lib")])
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=PROJECT_ROOT)
+    process = subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=cwd, env=os.environ | {"PYTHONPATH": path}
+    )
     peak = Peak(process.pid)
     stdout, _ = process.communicate()
+    wall = round(time.perf_counter() - started, 2)
     peak.stop()
+    result = {"program": program, "run": run, "wall": wall, "peak_mb": peak.megabytes}
     if process.returncode:
-        sys.exit(f"error: {tool} ended with {process.returncode}")
-    line: dict[str, Any] = json.loads(stdout.strip().splitlines()[-1])
-    return {**line, "wall": time.perf_counter() - started, "peak_mb": peak.megabytes}
+        return result | {"failed": process.returncode}
+    return result | {"start": 0.0} | _last_line(stdout)
 
 
-class Peak:
-    """Greatest resident memory of a process and all its descendants, sampled."""
-
-    def __init__(self, pid: int):
-        self.pid, self.megabytes, self._ended = pid, 0, False
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-        self._thread.start()
-
-    def _sample(self) -> None:
-        while not self._ended:
-            self.megabytes = max(self.megabytes, _resident(self.pid) // 2**20)
-            time.sleep(0.2)
-
-    def now(self) -> int:
-        """Resident memory at this moment, in MB."""
-        return _resident(self.pid) // 2**20
-
-    def stop(self) -> None:
-        self._ended = True
-        self._thread.join()
+def _settle(source: Path | None) -> None:
+    """Before each program the same: nothing of the one before is still being written, and the input is in memory, as far as it fits."""
+    os.sync()
+    for path in source.iterdir() if source else ():
+        with path.open("rb", buffering=0) as file:
+            while file.read(2**22):
+                pass
 
 
-def _resident(root: int) -> int:
-    """Bytes of the process tree below `root` (Linux; 0 elsewhere), shared pages counted once: a JVM that forks is not two."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-
-    def below(pid: int) -> bool:
-        while pid not in (0, 1, root):
-            pid = parents.get(pid, 0)
-        return pid == root
-
-    return sum(_proportional(pid) for pid in parents if below(pid))
+def _last_line(stdout: str) -> Result:
+    line: Result = json.loads(stdout.strip().splitlines()[-1])
+    return line
 
 
-def _proportional(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+# --- telling ---------------------------------------------------------------------------------------
 
 
-def _show(results: dict[str, dict[str, Any]], orders: int, data: Path) -> None:
-    size = (data / "orders.jsonl").stat().st_size / 1e6
-    out.print(f"{orders:,} orders, {size:.0f} MB of JSON; {cores()} cores, {memory_megabytes() // 1024} GiB")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("program", "seconds", "× pandas", "× full load", "peak MB"):
-        table.add_column(name, justify="left" if name == "program" else "right")
-    pandas = results.get("pandas", {}).get("seconds")
+def _save(results: list[Result], orders: int, seed: int) -> None:
+    about = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": cores(), "memory_mb": memory_megabytes(),
+        "orders": orders, "seed": seed,
+    }  # fmt: skip
+    with (OUT / "results.jsonl").open("a") as file:
+        file.writelines(json.dumps(about | result) + "\n" for result in results)
 
-    def ratio(seconds: float, whole: float | None) -> str:
-        return f"{seconds / whole:.2f}" if whole else ""
 
-    for tool, r in results.items():
-        if tool != "saleslake":
-            table.add_row(tool, f"{r['seconds']:.1f}", ratio(r["seconds"], pandas), "", f"{r['peak_mb']:,}")
-            continue
-        peak = f"{r['peak_mb']:,}"
-        table.add_row("saleslake, full load", f"{r['full']:.1f}", ratio(r["full"], pandas), "", peak)
-        table.add_row(
-            "  with the session's start", f"{r['full'] + r['start']:.1f}", ratio(r["full"] + r["start"], pandas), "", ""
-        )
-        table.add_row("saleslake, 1 % increment", f"{r['increment']:.1f}", "", ratio(r["increment"], r["full"]), "")
-        table.add_row("saleslake, nothing new", f"{r['nothing_new']:.1f}", "", ratio(r["nothing_new"], r["full"]), "")
+def _show(results: list[Result], orders: int, made: Data) -> None:
+    size = sum(path.stat().st_size for path in made.base.iterdir()) / 1e6
+    out.print(f"\n{orders:,} orders, {size:,.0f} MB of JSON and CSV; {cores()} cores, {memory_megabytes() // 1024} GiB")
+    out.print("the increment: " + "; ".join(f"{name}: {_listed(mix)}" for name, mix in made.mix.items()))
+    table = _table("program", "× pandas", "× Polars", "× its full load", "seconds", "of them start", "peak MB")
+    whole = {r["program"]: _seconds(r) for r in results if r["run"] == "full" and "failed" not in r}
+    for result in results:
+        if result["run"] != "both":
+            table.add_row(*_row(result, whole))
     out.print(table)
-    if "saleslake" in results:
-        r = results["saleslake"]
-        out.print(f"steps of the full load: {r['full_steps']}; of the increment: {r['increment_steps']}")
-        out.print(f"partitions or rows the increment wrote: {r['increment_files']}")
+    _show_steps(results)
 
 
-def _agree(results: dict[str, dict[str, Any]]) -> int:
-    totals = {tool: json.dumps(_normal(r["totals"]), sort_keys=True) for tool, r in results.items()}
-    if len(set(totals.values())) <= 1:
-        out.print(f"all agree to the cent: {next(iter(totals.values()))}")
-        return 0
-    for tool, text in totals.items():
-        out.print(f"{tool}: {text}")
-    print("error: the programs do not agree", file=sys.stderr)
-    return 1
+def _row(result: Result, whole: dict[str, float]) -> list[str]:
+    program, run = result["program"], result["run"]
+    title = PROGRAMS[program] if run == "full" else f"  {SHOWN[run]}"
+    peak = f"{result['peak_mb']:,}"
+    if "failed" in result:
+        return [title, "", "", "", f"failed: {result['failed']}", "", peak]
+    seconds = _seconds(result)
+
+    def ratio(of: str) -> str:
+        return f"{seconds / whole[of]:.2f}" if of in whole else ""
+
+    ratios = [ratio("pandas"), ratio("polars"), ""] if run == "full" else ["", "", ratio(program)]
+    return [title, *ratios, f"{seconds:.1f}", f"{result['start']:.1f}" if result["start"] else "", peak]
 
 
-def _normal(totals: dict[str, Any]) -> dict[str, Any]:
-    from decimal import Decimal
+def _seconds(result: Result) -> float:
+    """With the start of Spark's session, where there is one."""
+    return float(result["start"] + result["seconds"])
 
+
+def _show_steps(results: list[Result]) -> None:
+    told = [result for result in results if "steps" in result]
+    names = list(dict.fromkeys(step for result in told for step in result["steps"]))
+    table = _table("seconds by step", *names)
+    for result in told:
+        title = f"{PROGRAMS[result['program']]}, {SHOWN.get(result['run'], 'full load')}"
+        table.add_row(title, *(f"{result['steps'].get(name, 0):.1f}" for name in names))
+    if told:
+        out.print(table)
+    for result in told:
+        if result["run"] == "increment":
+            out.print(
+                f"{PROGRAMS[result['program']]}: partitions or rows the increment wrote: {_listed(result['wrote'])}"
+            )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def _listed(counts: dict[str, int] | Any) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+# --- agreeing --------------------------------------------------------------------------------------
+
+
+def _judged(results: list[Result]) -> int:
+    """0: everything ran, and all agree."""
+    failed = [result for result in results if "failed" in result]
+    for result in failed:
+        print(f"error: {PROGRAMS[result['program']]}: {result['run']} ended with {result['failed']}", file=sys.stderr)
+    agree = [
+        _agree("the full load", [r for r in results if r["run"] == "full"]),
+        _agree("full load and increment", [r for r in results if r["run"] in ("increment", "both")]),
+    ]
+    return 0 if all(agree) and not failed else 1
+
+
+def _agree(what: str, results: Iterable[Result]) -> bool:
+    totals = {
+        PROGRAMS[r["program"]]: json.dumps(_normal(r["totals"]), sort_keys=True) for r in results if "totals" in r
+    }
+    if len(set(totals.values())) > 1:
+        for program, text in totals.items():
+            out.print(f"{program}: {text}", soft_wrap=True)
+        print(f"error: the programs do not agree on {what}", file=sys.stderr)
+        return False
+    if totals:
+        out.print(f"{what}: {', '.join(totals)} agree to the cent: {next(iter(totals.values()))}", soft_wrap=True)
+    return True
+
+
+def _normal(totals: Result) -> Result:
     net = {currency: f"{Decimal(amount):.4f}" for currency, amount in totals["net"].items()}
     return {**totals, "units": f"{Decimal(totals['units']):.3f}", "net": net}
 

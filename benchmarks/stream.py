@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.run import Peak
+from benchmarks.memory import Peak
 from saleslake.config import PROJECT_ROOT
 from saleslake.machine import cores, memory_megabytes
 

@@ -142,7 +142,9 @@ class Scenario:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        shown = [f"{', '.join(self.feeds)}; rules {self.rules}, missing_item_price {self.missing_item_price}, replayed in order {self.order}"]
+        shown = [
+            f"{', '.join(self.feeds)}; rules {self.rules}, missing_item_price {self.missing_item_price}, replayed in order {self.order}"
+        ]
         for n, run in enumerate(self.runs, 1):
             how = f"{run.step} on {run.engine}" + (f", dies at {run.dies_at}" if run.dies_at else "")
             shown.append(f"run {n} ({how}):")
@@ -214,7 +216,9 @@ def small_scenarios(
     _fill(scenario, _spread(draw, count, keys, [name for name in ("orders_a", "orders_b") if name in keys]), draw)
     for run in scenario.runs:
         is_last = run is scenario.runs[-1]
-        run.step = draw(st.sampled_from(("publish", "publish", "publish", whole) if is_last else (*_SMALL_STEPS, whole)))
+        run.step = draw(
+            st.sampled_from(("publish", "publish", "publish", whole) if is_last else (*_SMALL_STEPS, whole))
+        )
         run.engine = draw(st.sampled_from(engines))
         if draw(st.integers(1, 3)) == 3:
             run.dies_at = draw(st.sampled_from(DEATHS))
@@ -259,7 +263,10 @@ def _bytes(path: str, lines: list[str], draw: st.DrawFn) -> bytes:
 
 
 def _spread(
-    draw: st.DrawFn, count: int, keys_of: dict[str, tuple[str, int]], orders: Sequence[str] = ("orders_a", "orders_a", "orders_b")
+    draw: st.DrawFn,
+    count: int,
+    keys_of: dict[str, tuple[str, int]],
+    orders: Sequence[str] = ("orders_a", "orders_a", "orders_b"),
 ) -> list[dict[str, list[str]]]:
     """Per run and source the lines that are new in it; versions of one key come in the order of their history."""
     runs: list[dict[str, list[str]]] = [{} for _ in range(count)]
@@ -267,9 +274,7 @@ def _spread(
         entity = ALL_FEEDS[source].entity
         for n in range(1, keys + 1):
             at = 0
-            for version in draw(
-                histories.history(entity, f"{prefix}{n}", most=4 if source in _LIVELY else 2)
-            ):
+            for version in draw(histories.history(entity, f"{prefix}{n}", most=4 if source in _LIVELY else 2)):
                 # Reference data settles early; sales go on coming.
                 at = min(count - 1, at + draw(st.integers(0, 1 if source in (*_LIVELY, "tx_lines") else 3)))
                 where = draw(st.sampled_from(orders)) if source == "orders_a" else source

@@ -7,6 +7,7 @@ the definition of `applied`, and the resulting sets of record ids are compared w
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -66,7 +67,10 @@ class Proof:
     """Gold table → keys that differ from what silver says, the first of them; empty lists for tables that agree."""
     notes: list[str] = field(default_factory=list)
     engine: str = ""
-    """What proved it."""
+    """What proved it: spark or embedded."""
+    wrote: list[str] = field(default_factory=list)
+    """Which of them the latest commits of silver and gold are of."""
+    seconds: float = 0.0
     windows: dict[str, Windows] = field(default_factory=dict)
     """Of each API: the windows that it was asked for."""
     not_landed: list[str] = field(default_factory=list)
@@ -79,7 +83,8 @@ class Proof:
 
 def verify(lake: Lake, say: Callable[[str], None] = lambda _: None) -> Proof:
     """Judge every landed record again and compare; derive gold again and compare. On the lake's engine, whichever one wrote."""
-    proof = Proof(engine=lake.engine.name)
+    started = time.monotonic()
+    proof = Proof(engine=lake.engine.name, wrote=_writers(lake))
     state = lake.state.load()
     if state.rules and state.rules != rules_fingerprint(lake.settings):
         proof.notes.append(
@@ -107,7 +112,20 @@ def verify(lake: Lake, say: Callable[[str], None] = lambda _: None) -> Proof:
         if source.format == "api":
             proof.windows[name] = windows.of(bronze.controls(lake, name), lake.landing.last_window(name))
             proof.not_landed += windows.passed(name, proof.windows[name])
+    proof.seconds = round(time.monotonic() - started, 3)
     return proof
+
+
+def _writers(lake: Lake) -> list[str]:
+    """The engines of the latest commits that changed silver and gold, as these sign."""
+    tables = [*(entity.table for entity in ENTITIES.values()), *star.TABLES.values()]
+    found = set()
+    for table in tables:
+        if lake.exists(table):
+            (last,) = lake.snapshot(table).history(1)
+            engine = str(last.get("engineInfo", last.get("clientVersion", "")))
+            found |= {"spark"} if engine.startswith("Apache-Spark") else {"embedded"} if "delta-rs" in engine else set()
+    return sorted(found)
 
 
 def prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:

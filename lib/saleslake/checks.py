@@ -10,9 +10,13 @@ import duckdb
 
 from saleslake import heal
 from saleslake.errors import SaleslakeError, first_line
+from saleslake.gold import star
 from saleslake.gold.star import INPUTS
 from saleslake.lake import Lake
 from saleslake.serve.duck import connect, require_tables
+from saleslake.silver import quarantine
+from saleslake.silver.registry import ENTITIES
+from saleslake.table import Table
 
 Severity = Literal["error", "count"]
 
@@ -41,15 +45,21 @@ class Result:
         return f"check {self.check.name}: {self.found} found; expected: {self.check.meaning}"
 
 
-def _duplicates(table: str, keys: str) -> Check:
-    sql = f"select coalesce(sum(n - 1), 0) from (select count(*) as n from {table} group by {keys} having count(*) > 1)"
-    return Check(f"unique_{table.replace('.', '_')}", f"no two rows of {table} share ({keys})", sql)
+def _unique(table: Table) -> Check:
+    name, keys = table.full_name, ", ".join(table.keys)
+    sql = f"select coalesce(sum(n - 1), 0) from (select count(*) as n from {name} group by {keys} having count(*) > 1)"
+    return Check(f"unique_{name.replace('.', '_')}", f"no two rows of {name} share ({keys})", sql)
 
 
-def _orphans(table: str, column: str, dimension: str, key: str) -> Check:
-    sql = f"select count(*) from {table} f anti join {dimension} d on f.{column} = d.{key}"
-    return Check(f"orphan_{table.split('.')[1]}_{column}", f"every {column} of {table} is in {dimension}", sql)
+def _found_in(table: Table, column: str, dimension: Table) -> Check:
+    (key,) = dimension.keys
+    sql = f"select count(*) from {table.full_name} f anti join {dimension.full_name} d on f.{column} = d.{key}"
+    return Check(
+        f"orphan_{table.name}_{column}", f"every {column} of {table.full_name} is in {dimension.full_name}", sql
+    )
 
+
+_TABLES = [*(entity.table for entity in ENTITIES.values()), quarantine.TABLE, *star.TABLES.values()]
 
 CHECKS: tuple[Check, ...] = (
     Check(
@@ -96,30 +106,18 @@ CHECKS: tuple[Check, ...] = (
         where fact.net is distinct from product.net or fact.net is distinct from channel.net
            or fact.units is distinct from product.units or fact.units is distinct from channel.units""",
     ),
-    _orphans("gold.fact_sales", "user_id", "gold.dim_user", "user_id"),
-    _orphans("gold.fact_sales", "sku", "gold.dim_product", "sku"),
-    _orphans("gold.fact_sales", "date", "gold.dim_date", "date"),
-    _orphans("gold.dim_order", "user_id", "gold.dim_user", "user_id"),
     Check(
         "orphan_fact_sales_order_id",
         "every order of the fact is in dim_order",
         """select count(*) from (select distinct order_id from gold.fact_sales where source_system = 'orders') f
            anti join gold.dim_order d using (order_id)""",
     ),
-    _duplicates("silver.orders", "order_id"),
-    _duplicates("silver.transactions", "transaction_key"),
-    _duplicates("silver.users", "user_id"),
-    _duplicates("silver.products", "sku, source"),
-    _duplicates("silver.stock", "product_id"),
-    _duplicates("silver.quarantine", "record_id"),
-    _duplicates("gold.fact_sales", "source_system, order_id, line_number, line_file"),
-    _duplicates("gold.dim_order", "order_id"),
-    _duplicates("gold.dim_user", "user_id"),
-    _duplicates("gold.dim_product", "sku"),
-    _duplicates("gold.product_revenue", "date, sku, currency"),
-    _duplicates("gold.channel_performance", "date, channel, currency"),
-    _duplicates("gold.customer_purchase_frequency", "user_id"),
-    _duplicates("gold.inventory_valuation", "sku"),
+    *(
+        _found_in(gold.table, column, star.TABLES[dimension])
+        for gold in star.GOLD
+        for column, dimension in gold.references.items()
+    ),
+    *(_unique(table) for table in _TABLES),
     Check(
         "revenue_mismatch",
         "orders whose amount is missing or differs from their lines (kept, warned)",

@@ -18,7 +18,7 @@ from saleslake.config import Settings
 from saleslake.engine_choice import WANTED, attempted, choose
 from saleslake.errors import EXIT_OK, ConfigError, Interrupted, SaleslakeError, first_line
 from saleslake.errors import fail as fail
-from saleslake.gold import precedence
+from saleslake.gold import catalogue
 from saleslake.ingest.paths import missing
 from saleslake.lake import Lake
 from saleslake.lineage.emit import Emitter
@@ -39,7 +39,7 @@ def open_settings(path: str | None) -> Settings:
 
 def _check_names(settings: Settings) -> None:
     registry.check(settings)
-    precedence.check(settings)
+    catalogue.check(settings)
 
 
 def run_job(
@@ -179,6 +179,7 @@ def _log_end(lake: Lake, command: str, started: datetime, summary: Summary, erro
             status=status,
             error=str(error) if error else None,
             summary=json.dumps(summary_dict(summary), default=str),
+            engine=summary.engine or None,
             **row,
         )
     except Exception as e:  # the run log must never hide what it was about

@@ -6,6 +6,8 @@ import hashlib
 import json
 
 from saleslake.config import EntityRules, Settings
+from saleslake.engine import prelude
+from saleslake.gold import catalogue, star
 
 _DECIDES = (
     "entity", "format", "key", "version", "mapping", "defaults", "delimiter", "quote", "escape", "date_formats", "time_zone",
@@ -42,7 +44,8 @@ def _rules(rules: EntityRules) -> dict[str, object]:
 def gold_fingerprint(settings: Settings) -> str:
     """Equal fingerprints: the same silver makes the same gold."""
     products = {name: source.format for name, source in settings.sources.items() if source.entity == "products"}
-    return _digest({"gold": settings.gold.model_dump(), "products": products})
+    sql = {gold.name: gold.sql for gold in star.GOLD} | {"catalogue": catalogue.SQL}
+    return _digest({"gold": settings.gold.model_dump(), "products": products, "sql": sql, "prelude": prelude.TEXTS})
 
 
 def _digest(content: object) -> str:

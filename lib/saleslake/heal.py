@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from saleslake import bronze
@@ -46,10 +47,10 @@ def _inspect_one(lake: Lake, table: Table, state: State) -> tuple[str, Pin | Non
     if not lake.exists(table):
         return ("the table is gone" if known else ""), None
     try:
-        pin = lake.pin(table)
-        assert pin is not None
-        lost = missing_files(lake, table)
-        other = other_columns(lake, table)
+        snapshot = lake.snapshot(table)
+        pin = str(snapshot.metadata().id), int(snapshot.version())
+        lost = _missing(lake, table, snapshot)
+        other = _other_columns(table, snapshot)
     except DeltaError as e:
         return f"its log cannot be read ({first_line(e)[:120]})", None
     if lost:
@@ -64,9 +65,13 @@ def _inspect_one(lake: Lake, table: Table, state: State) -> tuple[str, Pin | Non
 
 def missing_files(lake: Lake, table: Table, version: int | None = None) -> list[str]:
     """Data files the table's log names, in the version or now, and the disk does not have, relative to the table."""
+    return _missing(lake, table, lake.snapshot(table, version))
+
+
+def _missing(lake: Lake, table: Table, snapshot: DeltaTable) -> list[str]:
     root = lake.place("tables", table.layer, table.name)
     # URIs, so a blank in the folder's name is `%20`.
-    uris = [unquote(uri.removeprefix("file://")) for uri in lake.snapshot(table, version).file_uris()]
+    uris = [unquote(uri.removeprefix("file://")) for uri in snapshot.file_uris()]
     if isinstance(root, Path):
         return sorted(str(path.relative_to(root)) for path in map(Path, uris) if not path.exists())
     # One listing instead of a question a file.
@@ -75,9 +80,9 @@ def missing_files(lake: Lake, table: Table, version: int | None = None) -> list[
     return sorted(key.removeprefix(f"{root.key}/") for key in keys if key not in there)
 
 
-def other_columns(lake: Lake, table: Table) -> str:
+def _other_columns(table: Table, snapshot: DeltaTable) -> str:
     """What of the table's columns, or of the members in them, is not as this version has them; empty where all is."""
-    there = dict(_columns(json.loads(lake.snapshot(table).schema().to_json())))
+    there = dict(_columns(json.loads(snapshot.schema().to_json())))
     ours = dict(_columns(table.schema.jsonValue()))
     differ = sorted(name for name in there.keys() | ours.keys() if there.get(name) != ours.get(name))
     return f"column {', '.join(differ)}" if differ else ""

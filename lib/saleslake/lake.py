@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,14 @@ if TYPE_CHECKING:  # Spark takes most of a second to import, and readers without
     from saleslake.table import Table
 
 _creating: dict[str, threading.Lock] = {}
+
+
+@lru_cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Opened once, for that takes longer than most questions; each is asked by a cursor of its own, which sees no other's tables."""
+    database = duckdb.connect()
+    database.execute("set global timezone = 'UTC'")
+    return database
 
 
 def new_run_id() -> str:
@@ -213,8 +222,7 @@ class Lake:
     @staticmethod
     def duck(**rows: pa.Table | Dataset) -> duckdb.DuckDBPyConnection:
         """DuckDB, with Arrow tables, or data sets, under the names of their keywords."""
-        connection = duckdb.connect()
-        connection.execute("set timezone = 'UTC'")
+        connection = _database().cursor()
         for name, table in rows.items():
             connection.register(name, table)
         return connection

@@ -24,10 +24,12 @@ SCHEMA = pa.schema(
         pa.field("retry_attempts", pa.int64(), nullable=False),
         pa.field("partitions_written", pa.int64(), nullable=False),
         pa.field("summary", pa.string(), nullable=False),
+        # Last and nullable: tables of former versions get it added, and their rows have none.
+        pa.field("engine", pa.string()),
     ]
 )
 """records_processed: decided by silver in this run, or landed where silver was no step of it (landing jobs);
-records_dropped: quarantined by silver in this run, discarded ones too; summary: the run's summary as JSON."""
+records_dropped: quarantined by silver in this run, discarded ones too; summary: the run's summary as JSON; engine: spark or embedded, NULL where none was chosen."""
 
 
 def path(lake: Lake) -> str:
@@ -44,4 +46,4 @@ def append(lake: Lake, **row: Any) -> None:
         **row,
     }
     table = pa.Table.from_pylist([full], schema=SCHEMA)
-    write_deltalake(path(lake), table, mode="append", storage_options=lake.options(path(lake)))
+    write_deltalake(path(lake), table, mode="append", schema_mode="merge", storage_options=lake.options(path(lake)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pyspark.sql import types as T
 
 from saleslake import config
 from saleslake.engine.embedded import Embedded
@@ -39,6 +40,17 @@ LINES = Table(
 )
 FIRST, SECOND = "2024-05-01", "2024-05-02"
 Values = tuple[str, int]
+_BY_TYPE = {
+    T.StringType: "'x'",
+    T.TimestampType: "TIMESTAMPTZ '2024-05-01 10:00:00+00'",
+    T.DateType: "DATE '2024-05-01'",
+    T.BooleanType: "true",
+    T.LongType: "1",
+    T.IntegerType: "1",
+    T.DecimalType: "1",
+}
+_BY_NAME = {"currency": "'EUR'", "kind": "'record'", "status": "'valued'"}
+_BY_TABLE = {"gold.product_revenue": {"net": "2", "gross": "1", "returns": "1"}}
 
 
 def lake_in(folder: Path, text: str = USERS) -> Lake:
@@ -67,6 +79,17 @@ def line(lake: Lake, **given: str) -> Frame:
         "note": "NULL",
     } | given
     values.setdefault("date", f"CAST({values['moment']} AS DATE)")
+    return lake.engine.sql("SELECT " + ", ".join(f"{value} AS {name}" for name, value in values.items()))
+
+
+def row_of(lake: Lake, table: Table, **given: str) -> Frame:
+    """One row that the table takes; of it SQL by column."""
+    values = {
+        c.name: _BY_TYPE.get(type(c.type)) or ("['x']" if c.type == T.ArrayType(STRING) else "[]")
+        for c in table.columns
+    }
+    values |= {name: value for name, value in _BY_NAME.items() if name in values}
+    values |= _BY_TABLE.get(table.full_name, {}) | given
     return lake.engine.sql("SELECT " + ", ".join(f"{value} AS {name}" for name, value in values.items()))
 
 

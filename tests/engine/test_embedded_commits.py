@@ -21,7 +21,22 @@ from saleslake.lake import Lake
 from saleslake.maintenance import maintain
 from saleslake.silver import users
 from tests.engine.embedded_support import (
-    FIRST, LINES, SECOND, Write, changed, commit, data_files, engine_of, lake_in, line, lines, of_kind, put_commit, stored, version,
+    FIRST,
+    LINES,
+    SECOND,
+    Write,
+    changed,
+    commit,
+    data_files,
+    engine_of,
+    lake_in,
+    line,
+    lines,
+    of_kind,
+    put_commit,
+    row_of,
+    stored,
+    version,
 )  # fmt: skip
 
 DAY = 24 * 3600
@@ -289,10 +304,7 @@ def test_maintenance_removes_what_a_killed_attempt_left_and_keeps_what_a_week_na
     table, now = users.TABLE, time.time()
 
     def user(name: str, country: str) -> Any:
-        values = {c.name: "NULL" if c.nullable else "'x'" for c in table.columns} | {
-            "user_id": f"'{name}'", "country": f"'{country}'", "landed_at": "TIMESTAMPTZ '2024-05-01 00:00:00+00'", "ordinal": "1",
-        }  # fmt: skip
-        return lake.engine.sql("SELECT " + ", ".join(f"{values[c.name]} AS {c.name}" for c in table.columns))
+        return row_of(lake, table, user_id=f"'{name}'", country=f"'{country}'")
 
     lake.engine.append(table, user("a", "DE"))
     lake.engine.upsert(table, user("a", "FR"), None, None)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import types as T
 
 from saleslake import bronze
 from saleslake.engine.types import duck_type
@@ -20,7 +19,17 @@ from saleslake.lake import Lake
 from saleslake.silver import quarantine
 from saleslake.silver.registry import ENTITIES
 from saleslake.table import STRING, Column, Table
-from tests.engine.embedded_support import LINES, data_files, engine_of, lake_in, line, statistics, stored, version
+from tests.engine.embedded_support import (
+    LINES,
+    data_files,
+    engine_of,
+    lake_in,
+    line,
+    row_of,
+    statistics,
+    stored,
+    version,
+)
 
 TABLES = {
     table.full_name: table
@@ -29,17 +38,6 @@ TABLES = {
         bronze.table_of("users"), bronze.table_of(bronze.EVENTS), sales_by_minute.TABLE,
     )
 }  # fmt: skip
-_BY_TYPE = {
-    T.StringType: "'x'",
-    T.TimestampType: "TIMESTAMPTZ '2024-05-01 10:00:00+00'",
-    T.DateType: "DATE '2024-05-01'",
-    T.BooleanType: "true",
-    T.LongType: "1",
-    T.IntegerType: "1",
-    T.DecimalType: "1",
-}
-_BY_NAME = {"currency": "'EUR'", "kind": "'record'", "status": "'valued'"}
-_BY_TABLE = {"gold.product_revenue": {"net": "2", "gross": "1", "returns": "1"}}
 BREAKS = {
     ("silver.orders", "key_given"): {"order_id": "''"},
     ("silver.orders", "currency_code"): {"currency": "'EURO'"},
@@ -75,20 +73,10 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
     lake.close()
 
 
-def _row(lake: Lake, table: Table, **given: str) -> object:
-    values = {
-        c.name: _BY_TYPE.get(type(c.type)) or ("['x']" if c.type == T.ArrayType(STRING) else "[]")
-        for c in table.columns
-    }
-    values |= {name: value for name, value in _BY_NAME.items() if name in values}
-    values |= _BY_TABLE.get(table.full_name, {}) | given
-    return lake.engine.sql("SELECT " + ", ".join(f"{value} AS {name}" for name, value in values.items()))
-
-
 def _refused(lake: Lake, table: Table, says: str, **given: str) -> None:
     before = version(lake, table), data_files(lake, table)
     with pytest.raises(TableError) as refused:
-        lake.engine.append(table, _row(lake, table, **given))
+        lake.engine.append(table, row_of(lake, table, **given))
     assert str(refused.value).startswith(f"{table.full_name}: ") and says in str(refused.value)
     assert "\n" not in str(refused.value)
     assert (version(lake, table), data_files(lake, table)) == before, "no version, and no file"
@@ -101,7 +89,7 @@ def test_each_check_of_each_table_is_broken_by_one_of_these_tests() -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_what_a_table_refuses_is_not_written(lake: Lake, name: str) -> None:
     table = TABLES[name]
-    lake.engine.append(table, _row(lake, table))
+    lake.engine.append(table, row_of(lake, table))
     for of, check in BREAKS:
         if of == name:
             _refused(lake, table, f"CHECK {check}", **BREAKS[of, check])

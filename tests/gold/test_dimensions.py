@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from saleslake.config import Settings
 from saleslake.errors import ConfigError
-from saleslake.gold import dim_date, dim_order, dim_product, dim_user
+from saleslake.gold import catalogue, dim_date, dim_order, dim_product, dim_user
 from saleslake.silver import orders, products, users
 from tests import frames
 from tests.frames import expect
@@ -69,9 +69,9 @@ url = "http://localhost/p"
 
 
 def test_apis_are_trusted_before_files_unless_a_field_says_otherwise(make_settings: Callable[[str], Settings]) -> None:
-    usual = dim_product.precedence(make_settings(PRODUCT_SOURCES))
+    usual = catalogue.precedence(make_settings(PRODUCT_SOURCES))
     assert usual == {field: ["z_api", "a_file", "b_file"] for field in FIELDS}
-    set_ = dim_product.precedence(
+    set_ = catalogue.precedence(
         make_settings(
             '[gold.product_precedence]\ndefault = ["b_file"]\nprice = ["a_file", "z_api"]\n' + PRODUCT_SOURCES
         )
@@ -115,7 +115,7 @@ def test_each_field_comes_from_the_most_trusted_source_that_has_it_and_currency_
     )
     trust = {field: ["api", "csv"] for field in FIELDS} | {"manufacturer": ["csv", "api"]}
     expect(
-        dim_product.catalogue(silver, trust),
+        catalogue.build(silver, trust),
         CATALOGUE,
         [
             ("A", "Anvil", "tools", "ACME", 9, "EUR"),
@@ -141,7 +141,7 @@ def test_a_field_with_an_order_of_its_own_takes_its_currency_from_there(spark: S
     )
     trust = {field: ["api", "csv"] for field in FIELDS} | {"price": ["csv", "api"]}
     expect(
-        dim_product.catalogue(silver, trust),
+        catalogue.build(silver, trust),
         CATALOGUE,
         [("A", "Anvil", None, None, 2, "EUR"), ("B", "b", None, None, 3, "USD")],
     )

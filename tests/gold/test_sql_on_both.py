@@ -19,6 +19,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from saleslake.engine import prelude
 from saleslake.engine.sql import bound, on_spark
 from saleslake.gold import (
+    catalogue,
     channel_performance,
     customer_purchase_frequency,
     dim_date,
@@ -227,9 +228,8 @@ def silver(seed: int, count: int) -> dict[str, pa.Table]:
 def every_table(both: Both, given: dict[str, pa.Table], rule: str) -> dict[str, pa.Table]:
     """All of gold from silver, each table compared before the next is made of it."""
     lines = both.same(prelude.ORDER_LINES_SPARK, prelude.ORDER_LINES_DUCKDB, {"orders": given["orders"]})
-    trust = {"products": given["products"], "trust": dim_product.trust_rows(TRUST)}
-    catalogue = both.same(dim_product.CATALOGUE_SQL, dim_product.CATALOGUE_SQL, trust)
-    made = given | {"order_lines": lines, "catalogue": catalogue}
+    trust = {"products": given["products"], "trust": catalogue.trust_rows(TRUST)}
+    made = given | {"order_lines": lines, "catalogue": both.same(catalogue.SQL, catalogue.SQL, trust)}
     of_fact = {name: made[name] for name in ("order_lines", "transactions", "catalogue")}
     pricing = {"pricing": fact_sales.PRICING[rule]}
     made["fact_sales"] = both.same(fact_sales.SQL, fact_sales.SQL, of_fact | pricing)

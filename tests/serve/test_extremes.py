@@ -32,9 +32,7 @@ def sale(**own: Any) -> str:
     return order(own.pop("order_id"), metadata={"source": source, "promo": promo}, **own)
 
 
-def test_the_extremes_of_every_column_are_served(
-    house: House, database: str, tmp_path: Path
-) -> None:
+def test_the_extremes_of_every_column_are_served(house: House, database: str, tmp_path: Path) -> None:
     largest = {"qty": 999999999999999, "price": 0.0999, "sku": text(LONGEST)}
     keys = [text(LONGEST) for _ in range(3)]
     house.sell(

@@ -23,7 +23,7 @@ from tests.stream_support import CONFIG, order, put, rows, transaction
 
 FRAME = b"\x00\x00\x00\x01\x07"
 FRAMING = '[stream.kafka]\nframing = "schema_registry_json"\n'
-NOTHING = hashlib.sha256(b"").hexdigest()[: HASH_LENGTH]
+NOTHING = hashlib.sha256(b"").hexdigest()[:HASH_LENGTH]
 ORDERS = "select order_id from silver.orders order by 1"
 REASONS = "select ordinal, list_extract(reasons, 1), len(reasons), key, raw from silver.quarantine order by ordinal"
 

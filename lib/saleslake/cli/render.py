@@ -79,7 +79,8 @@ def summary(lake: Lake, result: Summary, seconds: float) -> None:
     if result.nothing_new and not result.failures:
         out.print("nothing new")
     steps = ", ".join(f"{name} {spent:.1f} s" for name, spent in result.seconds.items())
-    out.print(f"run {lake.run_id}: {seconds:.1f} s ({steps})")
+    on = {"spark": " on Spark", "embedded": " on the embedded engine"}.get(result.engine, "")
+    out.print(f"run {lake.run_id}: {seconds:.1f} s{on} ({steps})")
 
 
 def _landed(lake: Lake, result: Summary) -> None:
@@ -191,6 +192,9 @@ def proof(result: Proof) -> None:
         out.print(f"note: {note}", markup=False, soft_wrap=True)
     if result.not_landed:
         out.print('saleslake acknowledge "…" says that somebody knows of what never landed', markup=False)
+    names = {"spark": "Spark", "embedded": "the embedded engine"}
+    wrote = " and ".join(names[name] for name in result.wrote) or "nobody"
+    out.print(f"written by {wrote}; proved by {names.get(result.engine, result.engine)} in {result.seconds:.1f} s")
     out.print("every landed record is accounted for" if result.holds else "the accounts do NOT hold")
 
 
@@ -234,6 +238,7 @@ def status(found: dict[str, Any]) -> None:
     if last:
         out.print(
             f"last run: {last['command']} {last['run_id']} {last['status']} in {last['execution_time_seconds']:.1f} s"
+            + (f" on {last['engine']}" if last.get("engine") else "")
         )
     else:
         out.print("no run yet: saleslake run")

@@ -325,13 +325,19 @@ class Embedded:
     def _scan(self, table: Table, paths: Sequence[str]) -> str:
         root = self.lake.path(table)
         types = {c.name: duck_type(c.type) for c in table.columns if c.name in table.partition_by}
+        columns = "*"
+        if {part.partition("=")[0] for part in Path(root).parts} & set(types):
+            # DuckDB takes the first folder of that name, and the lakehouse lies in such a one.
+            of_path = "url_decode(regexp_extract(_path, '.*/{0}=([^/]*)/', 1))"
+            values = [f"CAST({of_path.format(name)} AS {type_}) AS {name}" for name, type_ in types.items()]
+            columns, types = ", ".join(["*", *values]), {}
         hive = ", ".join(f"'{name}': {type_}" for name, type_ in types.items())
         options = f"union_by_name = true, hive_partitioning = {str(bool(types)).lower()}"
         options += f", hive_types = {{{hive}}}" if hive else ""
         read = f"read_parquet({_texts([f'{root}/{path}' for path in paths])}, {options}, filename = '_path')"
         # A column may be missing in some of the files, or in all, where a former version of the table had none. No rows of all
         # columns say which there are; the plan is left with the scan alone.
-        return f"(SELECT * FROM {read} UNION ALL BY NAME {_nothing(table)})"
+        return f"(SELECT {columns} FROM {read} UNION ALL BY NAME {_nothing(table)})"
 
     def _files_with(self, table: Table, files: list[File], keys: Rows, on: dict[str, str]) -> list[File]:
         """Those of the files that hold a row which agrees with one of `keys`: a scan of the key columns alone."""

@@ -115,6 +115,9 @@ _SPARK = {
     "content_hash(raw STRING, header STRING) RETURNS STRING": f"left(sha2({_CONTENT}, 256), {HASH_LENGTH})",
 }
 
+TEXTS = {"spark": _SPARK, "duckdb": _DUCKDB, "order_lines": [ORDER_LINES_SPARK, ORDER_LINES_DUCKDB]}
+"""What all of it says, for who must know that it has changed."""
+
 _DEFINED = "saleslake.prelude"
 _defining = threading.Lock()
 

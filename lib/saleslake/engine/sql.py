@@ -49,6 +49,9 @@ def text_beside(module_file: str, name: str = "") -> str:
     path = Path(module_file)
     path = path.with_name(f"{name}.sql") if name else path.with_suffix(".sql")
     # As a resource, for the package may lie in a zip (`--py-files`).
+    if path.is_file():
+        return path.read_text("utf-8")
+    # In a zip, as spark-submit's --py-files has it.
     return resources.files("saleslake").joinpath(*path.relative_to(_PACKAGE).parts).read_text("utf-8")
 
 

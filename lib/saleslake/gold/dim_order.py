@@ -37,7 +37,13 @@ SQL = text_beside(__file__)
 """Input: orders."""
 
 
-GOLD = GoldTable(TABLE, SQL, (Input(orders.TABLE, {"order_id": "order_id"}),), scope=("order_id",))
+GOLD = GoldTable(
+    TABLE,
+    SQL,
+    (Input(orders.TABLE, {"order_id": "order_id"}),),
+    scope=("order_id",),
+    references={"user_id": "gold.dim_user"},
+)
 
 
 def build(orders_: DataFrame) -> DataFrame:

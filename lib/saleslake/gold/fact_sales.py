@@ -9,6 +9,7 @@ from saleslake.config import Settings
 from saleslake.engine.interface import Engine
 from saleslake.engine.prelude import ORDER_LINES_SPARK
 from saleslake.engine.sql import on_spark, text_beside
+from saleslake.gold import catalogue
 from saleslake.gold.gold_table import Frames, GoldTable, Input
 from saleslake.gold.unknown import or_unknown
 from saleslake.silver import orders, products, transactions
@@ -131,12 +132,10 @@ def order_lines(orders_: DataFrame) -> DataFrame:
 
 
 def _made(engine: Engine, settings: Settings, frames: Frames) -> Frames:
-    from saleslake.gold.dim_product import catalogue_of
-
     return {
         "order_lines": engine.order_lines(frames["orders"]),
         "transactions": frames["transactions"],
-        "catalogue": catalogue_of(engine, settings, frames),
+        "catalogue": catalogue.of(engine, settings, frames),
         "pricing": engine.sql(PRICING[settings.gold.missing_item_price]),
     }
 
@@ -157,4 +156,5 @@ GOLD = GoldTable(
     ),
     scope=("source_system", "order_id"),
     made=_made,
+    references={"user_id": "gold.dim_user", "sku": "gold.dim_product", "date": "gold.dim_date"},
 )

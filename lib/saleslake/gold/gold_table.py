@@ -7,7 +7,7 @@ line in `star.GOLD`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from saleslake.config import Settings
 from saleslake.engine.interface import Engine, Frame
@@ -48,6 +48,8 @@ class Input:
 class GoldTable:
     """One gold table. `scope`: the columns by which it is narrowed. Its SQL, given only the rows of some values of these, gives just theirs.
 
+    `references`: column -> the dimension (full name) that has a row for each of its values.
+
     `made`: the SQL's inputs out of the tables. `always`: SQL of a row of the scope that the query gives whatever it is given.
     """
 
@@ -57,6 +59,7 @@ class GoldTable:
     scope: tuple[str, ...]
     made: Callable[[Engine, Settings, Frames], Frames] = as_they_are
     always: str = ""
+    references: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -37,8 +37,8 @@ def refresh(
         file = lake.state
         pins = {name: pin for name, table in INPUTS.items() if (pin := lake.pin(table))}
         state, decided_by = file.load(), gold_fingerprint(lake.settings)
-        # Under other settings any row may differ, so all of silver counts as changed. So it does after a refresh that ended half-way:
-        # what it wrote is right, but the tables that are made of that were not told.
+        # Under other settings any row may differ, so every table is computed as a whole. So it is after a refresh that ended half-way:
+        # what it wrote is right and will not differ, so nothing would tell the tables that are made of it.
         seen = state.refreshed if state.gold == decided_by and not state.refreshing else {}
         changes = {
             name: change
@@ -49,7 +49,7 @@ def refresh(
         if not changes and not damaged and not missing:
             return []
         file.update(lambda state: setattr(state, "refreshing", True))
-        written = _Refresh(lake, pins, changes, damaged | missing, stack, say).run()
+        written = _Refresh(lake, pins, changes, damaged | missing, not seen, stack, say).run()
         kill_points.reached("before_gold_progress")
         refreshed = {INPUTS[name].full_name: pin for name, pin in pins.items()}
         file.update(lambda state: state.__dict__.update(refreshed=refreshed, gold=decided_by, refreshing=False))
@@ -69,10 +69,12 @@ class _Refresh:
         pins: dict[str, Pin],
         changes: dict[str, Change],
         broken: frozenset[str],
+        everything: bool,
         stack: ExitStack,
         say: Callable[[str], None],
     ):
         self.lake, self.pins, self.broken, self.stack, self.say = lake, pins, broken, stack, say
+        self.everything = everything
         self._guard = threading.Lock()
         self.changes = {
             INPUTS[name].full_name: Change(change.table, None if change.feed is None else self._keep(change.feed))
@@ -83,7 +85,7 @@ class _Refresh:
     def run(self) -> list[Written]:
         written: list[Written] = []
         for stage in stages():
-            needed = [gold for gold in stage if gold.name in self.broken or self._changed(gold)]
+            needed = [g for g in stage if self.everything or g.name in self.broken or self._changed(g)]
             written += side_by_side([partial(self._one, gold) for gold in needed])
         return written
 
@@ -96,7 +98,7 @@ class _Refresh:
         self.lake.create(gold.table)
         engine, table = self.lake.engine, gold.table
         is_empty = not is_broken and self.lake.snapshot(table).count() == 0
-        scope = None if gold.name in self.broken or is_empty else self._scope(gold)
+        scope = None if self.everything or gold.name in self.broken or is_empty else self._scope(gold)
         with ExitStack() as stack:
             if scope is not None:
                 scope = stack.enter_context(engine.kept(scope))

@@ -14,6 +14,7 @@ from saleslake import checks
 from saleslake.config import Source
 
 OUTCOMES = ("applied", "duplicate", "superseded", "quarantined")
+ENGINES = ("spark", "embedded")
 STEPS = ("heal", "land", "silver", "gold", "check")
 _SEVERITIES = {check.name: check.severity for check in checks.CHECKS}
 
@@ -56,6 +57,7 @@ _HELP = {
     "run_last_end_timestamp_seconds": "When the latest run of the command ended, well or not.",
     "run_last_success_timestamp_seconds": "When a run of the command last ended well.",
     "run_success": "Whether the latest run of the command ended well: 1 or 0.",
+    "run_engine": "Whether the latest run of the command was carried out by the engine: 1 or 0.",
     "run_duration_seconds": "How long the latest run of the command took.",
     "run_usual_duration_seconds": "Median of the command's last 20 good runs of the same kind (with new records, without, all anew); NaN: fewer than 3.",
     "run_step_duration_seconds": "How long each step of the latest run took; 0: it did not come to it.",
@@ -93,6 +95,8 @@ def _add_run(metrics: _Metrics, run: Run) -> None:
     if run.last_success_at:
         metrics.set("run_last_success_timestamp_seconds", run.last_success_at.timestamp(), run)
     metrics.set("run_success", run.succeeded, run)
+    for engine in ENGINES:
+        metrics.set("run_engine", summary.get("engine", "spark") == engine, run, engine=engine)
     metrics.set("run_duration_seconds", run.seconds, run)
     metrics.set("run_usual_duration_seconds", math.nan if run.usual_seconds is None else run.usual_seconds, run)
     for step in (*STEPS, *(step for step in summary["seconds"] if step not in STEPS)):
