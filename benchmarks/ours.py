@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder of the lakehouse; for `full` new or empty")
     args = parser.parse_args()
     if args.input:
-        _come_in(args.input, args.output, args.run)
+        come_in(args.input, args.output, args.run)
     settings = open_settings(str(args.output / "saleslake.toml"))
     if args.run == "totals":
         line: Line = {"totals": asdict(totals(Lake(settings)))}
@@ -71,7 +71,7 @@ def main() -> int:
     return 0
 
 
-def _come_in(source: Path, output: Path, run: str) -> None:
+def come_in(source: Path, output: Path, run: str) -> None:
     """Put the files where the lakehouse looks for them; by name they come one after the other, as they do by time."""
     (output / "saleslake.toml").write_text(CONFIG)
     for name in (ORDERS, SALES):

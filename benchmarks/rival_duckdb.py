@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import duckdb
-from common import CHANNELS, SALE_COLUMNS, SALES_CURRENCY, UNKNOWN_CHANNEL, Totals, run
 from deltalake import write_deltalake
+
+from benchmarks.common import CHANNELS, SALE_COLUMNS, SALES_CURRENCY, UNKNOWN_CHANNEL, Totals, run
 
 # Lines first, JSON second: at a million lines read_ndjson(ignore_errors) turned 98 sound neighbours of broken ones into NULLs.
 RAW = """

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.compute as pc
-from common import CHANNELS, SALE_COLUMNS, SALES_CURRENCY, UNKNOWN_CHANNEL, Totals, run
 from deltalake import write_deltalake
+
+from benchmarks.common import CHANNELS, SALE_COLUMNS, SALES_CURRENCY, UNKNOWN_CHANNEL, Totals, run
 
 HEADER = ["n", "order_id", "user_id", "currency", "created_at", "updated_at", "source", "amount"]
 LINE = ["n", "line_number", "sku", "qty", "price"]

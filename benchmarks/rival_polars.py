@@ -8,7 +8,8 @@ from pathlib import Path
 
 import orjson
 import polars as pl
-from common import CHANNELS, SALE_COLUMNS, SALES_CURRENCY, UNKNOWN_CHANNEL, Totals, run
+
+from benchmarks.common import CHANNELS, SALE_COLUMNS, SALES_CURRENCY, UNKNOWN_CHANNEL, Totals, run
 
 ITEM = pl.Struct({"sku": pl.String, "qty": pl.String, "price": pl.String})
 ORDER = pl.Struct({

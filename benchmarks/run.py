@@ -28,13 +28,13 @@ from benchmarks.ours import RUNS
 from saleslake.config import PROJECT_ROOT
 from saleslake.machine import cores, memory_megabytes
 
-HERE = Path(__file__).parent
-OUT = HERE / "out"
+OUT = Path(__file__).parent / "out"
+WORK = OUT / f"work-{os.getpid()}"
 OURS = {"embedded": "saleslake embedded", "spark": "saleslake Spark"}
 PROGRAMS = {**OURS, "pandas": "pandas", "polars": "Polars", "duckdb": "DuckDB"}
 SHOWN = {"increment": "1 % increment", "nothing_new": "nothing new", "verify": "verify, embedded"}
 Result = dict[str, Any]
-out = Console(highlight=False)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 def main() -> int:
@@ -77,10 +77,9 @@ def _results(program: str, made: Data) -> list[Result]:
 
 
 def _empty_work() -> Path:
-    work = OUT / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    return work
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    return WORK
 
 
 def _ours(program: str, run: str, made: Data, work: Path) -> Result:
@@ -101,7 +100,7 @@ def _ours(program: str, run: str, made: Data, work: Path) -> Result:
 
 
 def _rival(program: str, run: str, source: Path, work: Path) -> Result:
-    command = [str(HERE / f"rival_{program}.py"), "--input", str(source), "--output", str(work / "tables")]
+    command = ["-m", f"benchmarks.rival_{program}", "--input", str(source), "--output", str(work / "tables")]
     return _measured(program, run, command, source)
 
 
@@ -121,10 +120,10 @@ def _in_one_piece(made: Data) -> Result:
 
 
 def _measured(program: str, run: str, command: Sequence[str], source: Path | None) -> Result:
-    out.print(f"{PROGRAMS[program]}: {run} …")
+    out.print(f"{PROGRAMS[program]}: {run} …", end=" ")
     _settle(source)
     # What a program spills to its working directory goes with it.
-    cwd, path = OUT / "work", os.pathsep.join([str(PROJECT_ROOT), str(PROJECT_ROOT / "lib")])
+    cwd, path = WORK, os.pathsep.join([str(PROJECT_ROOT), str(PROJECT_ROOT / "lib")])
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=cwd, env=os.environ | {"PYTHONPATH": path}
@@ -133,7 +132,10 @@ def _measured(program: str, run: str, command: Sequence[str], source: Path | Non
     stdout, _ = process.communicate()
     wall = round(time.perf_counter() - started, 2)
     peak.stop()
-    result = {"program": program, "run": run, "wall": wall, "peak_mb": peak.megabytes}
+    out.print(f"{wall:.1f} s, {peak.cpu_seconds:.1f} of CPU, {peak.megabytes:,} MB")
+    result = {
+        "program": program, "run": run, "wall": wall, "cpu": round(peak.cpu_seconds, 1), "peak_mb": peak.megabytes,
+    }  # fmt: skip
     if process.returncode:
         return result | {"failed": process.returncode}
     return result | {"start": 0.0} | _last_line(stdout)
@@ -169,7 +171,7 @@ def _show(results: list[Result], orders: int, made: Data) -> None:
     size = sum(path.stat().st_size for path in made.base.iterdir()) / 1e6
     out.print(f"\n{orders:,} orders, {size:,.0f} MB of JSON and CSV; {cores()} cores, {memory_megabytes() // 1024} GiB")
     out.print("the increment: " + "; ".join(f"{name}: {_listed(mix)}" for name, mix in made.mix.items()))
-    table = _table("program", "× pandas", "× Polars", "× its full load", "seconds", "of them start", "peak MB")
+    table = _table("program", "× pandas", "× Polars", "× its full load", "seconds", "of them start", "CPU s", "peak MB")
     whole = {r["program"]: _seconds(r) for r in results if r["run"] == "full" and "failed" not in r}
     for result in results:
         if result["run"] != "both":
@@ -181,16 +183,16 @@ def _show(results: list[Result], orders: int, made: Data) -> None:
 def _row(result: Result, whole: dict[str, float]) -> list[str]:
     program, run = result["program"], result["run"]
     title = PROGRAMS[program] if run == "full" else f"  {SHOWN[run]}"
-    peak = f"{result['peak_mb']:,}"
+    used = [f"{result['cpu']:.1f}", f"{result['peak_mb']:,}"]
     if "failed" in result:
-        return [title, "", "", "", f"failed: {result['failed']}", "", peak]
+        return [title, "", "", "", f"failed: {result['failed']}", "", *used]
     seconds = _seconds(result)
 
     def ratio(of: str) -> str:
         return f"{seconds / whole[of]:.2f}" if of in whole else ""
 
     ratios = [ratio("pandas"), ratio("polars"), ""] if run == "full" else ["", "", ratio(program)]
-    return [title, *ratios, f"{seconds:.1f}", f"{result['start']:.1f}" if result["start"] else "", peak]
+    return [title, *ratios, f"{seconds:.1f}", f"{result['start']:.1f}" if result["start"] else "", *used]
 
 
 def _seconds(result: Result) -> float:
@@ -246,11 +248,11 @@ def _agree(what: str, results: Iterable[Result]) -> bool:
     }
     if len(set(totals.values())) > 1:
         for program, text in totals.items():
-            out.print(f"{program}: {text}", soft_wrap=True)
+            out.print(f"{program}: {text}")
         print(f"error: the programs do not agree on {what}", file=sys.stderr)
         return False
     if totals:
-        out.print(f"{what}: {', '.join(totals)} agree to the cent: {next(iter(totals.values()))}", soft_wrap=True)
+        out.print(f"{what}: {', '.join(totals)} agree to the cent: {next(iter(totals.values()))}")
     return True
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from pyspark.sql import SparkSession
@@ -37,7 +38,7 @@ TABLES: dict[str, Table] = {
     table.full_name: table
     for table in (*(entity.table for entity in ENTITIES.values()), quarantine.TABLE, *star.TABLES.values())
 }
-_STATE_OF = {"insert": "applied", "quarantined": "quarantined"}
+_STATE_OF = {"insert": "applied"}
 
 
 @contextmanager
@@ -197,7 +198,7 @@ class House:
 
     def states(self) -> dict[str, str]:
         """By record id what becomes of each record, as the winner's SQL has it when it decides all of them at once."""
-        found: list[oracle.Row] = []
+        found: list[dict[str, Any]] = []
         with self.lake() as lake, ExitStack() as stack:
             engine = lake.engine
             for name, entity in ENTITIES.items():

@@ -194,7 +194,9 @@ _GROUPS = (
     ("events_orders", "orders_b", "products_csv"),
 )
 _FEW_KEYS = {"orders_a": 2, "orders_b": 1, "tx": 2, "tx_lines": 2, "events_orders": 2, "events_transactions": 2}
-_SMALL_STEPS = ("publish", "publish", "publish", "land", "land", "land and silver")
+_SMALL_STEPS = ("publish", "publish", "publish", "land", "land", "land and silver", "all")
+_LAST_STEPS = ("publish", "publish", "publish", "all")
+_ENGINES: tuple[Name, ...] = ("embedded", "spark")
 DEATHS = (
     *("after_landing:1", "before_bronze:1", "after_bronze:1", "after_bronze:2", "after_quarantine:1"),
     *("after_silver_write:1", "after_silver_write:2", "before_silver_progress:1", "between_silver_and_gold:1"),
@@ -205,25 +207,34 @@ DEATHS = (
 
 
 @st.composite
-def small_scenarios(
-    draw: st.DrawFn, *, engines: tuple[Name, ...] = ("embedded",), most: int = 3, whole: str = "all"
-) -> Scenario:
-    """One to `most` runs over a few keys, of which one in three dies; the last is complete. `whole`: what a whole run is."""
+def small_scenarios(draw: st.DrawFn) -> Scenario:
+    """One to three runs over a few keys, of which one in three dies; the last is complete."""
     rules, price = draw(st.sampled_from(list(RULES))), draw(st.sampled_from(["zero", "catalogue"]))
     scenario = Scenario(rules, price, feeds=draw(st.sampled_from(_GROUPS)))
-    count = draw(st.integers(1, most))
+    count = draw(st.integers(1, 3))
     keys = {name: (_PREFIXES[name], _FEW_KEYS.get(name, 2)) for name in scenario.feeds}
     _fill(scenario, _spread(draw, count, keys, [name for name in ("orders_a", "orders_b") if name in keys]), draw)
     for run in scenario.runs:
         is_last = run is scenario.runs[-1]
-        run.step = draw(
-            st.sampled_from(("publish", "publish", "publish", whole) if is_last else (*_SMALL_STEPS, whole))
-        )
-        run.engine = draw(st.sampled_from(engines))
+        run.step = draw(st.sampled_from(_LAST_STEPS if is_last else _SMALL_STEPS))
         if draw(st.integers(1, 3)) == 3:
             run.dies_at = draw(st.sampled_from(DEATHS))
     if scenario.runs[-1].dies_at:
-        scenario.runs.append(Run({}, "publish", engine=draw(st.sampled_from(engines))))
+        scenario.runs.append(Run({}, "publish"))
+    return scenario
+
+
+@st.composite
+def shared_scenarios(draw: st.DrawFn) -> Scenario:
+    """Runs over dozens of keys, which the engines take in turn, from any point of a run to any other; one in three dies."""
+    scenario, turn = draw(scenarios()), draw(st.sampled_from([0, 1]))
+    last = scenario.runs[-1]
+    scenario.runs = [run for run in scenario.runs if run is last or run.files][-3:]
+    for n, run in enumerate(scenario.runs):
+        run.engine = _ENGINES[(turn + n) % 2]
+        run.step = "publish" if run is last else draw(st.sampled_from(("publish", "land", "land and silver")))
+        if run is not last and draw(st.integers(1, 3)) == 3:
+            run.dies_at = draw(st.sampled_from(DEATHS))
     return scenario
 
 

@@ -1,7 +1,7 @@
 """As somebody else installs it: another user without root, umask 077, a time zone east of UTC, a folder `a b ü`.
 
 The libraries are those of this environment, linked one by one, for to install them anew takes minutes; all else of
-`make install` is real: the package, Spark's configuration, the class archive, every script's path. Not covered: pip's part.
+`make install` is real: the package, Spark's configuration, every script's path. Not covered: pip's part.
 """
 
 from __future__ import annotations
@@ -163,17 +163,10 @@ def _link_libraries(one: Somebody) -> None:
 def test_it_installs_and_runs_as_another_user_in_a_folder_with_a_blank_and_an_umlaut(somebody: Somebody) -> None:
     clone = somebody.clone
     make = ("make", f"PYTHON={somebody.python}")
-    # A Java that does not start is a failed set-up, and says what it printed.
-    failed = somebody.run(*make, "install", SALESLAKE__SPARK__DRIVER_MEMORY="nonsense")
-    assert failed.returncode != 0
-    assert "a small run over generated files failed, so saleslake does not work here" in failed.stderr
-    assert "Invalid maximum heap size: -Xmxnonsense" in failed.stderr
-    assert not (clone / ".venv" / ".ready").exists()
-
     done = somebody.run(*make, "install")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "archiving classes for a quick start" in done.stdout
-    assert list(clone.glob(".venv/lib/python3*/site-packages/pyspark/saleslake/classes.jsa")), done.stdout
+    assert (clone / ".venv" / ".ready").exists()
+    assert list(clone.glob(".venv/lib/python3*/site-packages/pyspark/conf/spark-defaults.conf")), done.stdout
 
     (clone / "saleslake.toml").write_text(CONFIG, encoding="utf-8")
     (clone / "ein gang").mkdir()

@@ -1,26 +1,21 @@
-"""Breadth: hundreds of little histories, read, judged and ranked in one Spark job an entity, against the oracle."""
+"""Breadth: hundreds of little histories, read, judged and ranked at once for each entity, against the oracle."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from pyspark.sql import functions as F
 
 from saleslake import bronze
+from saleslake.engine.interface import Frame
 from saleslake.lake import Lake
-from saleslake.publish import ranked_versions
-from saleslake.silver import quarantine
-from saleslake.silver.contract import ORDER
+from saleslake.publish import CURRENT_FILES, engine_schema
+from saleslake.silver import winner
 from saleslake.silver.registry import ENTITIES
-from saleslake.silver.step import judged_frame
 from tests import histories, oracle
 from tests.comparing import CHANNELS, as_rows, assert_same
 
@@ -52,6 +47,7 @@ LENIENT = {
     "products": {"price_unreadable": "warn", "price_missing": "error"},
 }
 
+LATE = datetime(2024, 3, 4, tzinfo=UTC)
 OWN = {
     "orders": (
         oracle.OwnRule(
@@ -73,11 +69,11 @@ OWN = {
         ),
     ),
 }  # fmt: skip
-LATE = datetime(2024, 3, 4, tzinfo=UTC)
+STATES = {"insert": "applied", "quarantined": "quarantined", "duplicate": "duplicate", "superseded": "superseded"}
 
 
 def generated(entity: str, seeded: int) -> list[list[histories.Version]]:
-    """Histories by Hypothesis, not run one by one: Spark judges all of them at once."""
+    """Histories by Hypothesis, not run one by one: all of them are judged at once."""
     found: list[list[histories.Version]] = []
 
     @seed(seeded)
@@ -120,7 +116,7 @@ def landed(entity: str, source: str, found: list[list[histories.Version]]) -> li
     return records
 
 
-def staged(lake: Lake, records: list[oracle.Landed], folder: Path) -> Any:
+def staged(lake: Lake, records: list[oracle.Landed]) -> Frame:
     """The records as a frame like bronze's."""
     rows = [
         {
@@ -139,14 +135,13 @@ def staged(lake: Lake, records: list[oracle.Landed], folder: Path) -> Any:
     ]
     text = [(n, pa.string()) for n in ("kind", "unit", "file", "source", "run_id", "raw", "header", "defect")]
     schema = pa.schema([*text, ("ordinal", pa.int64()), ("landed_at", pa.timestamp("us", tz="UTC"))])
-    pq.write_table(pa.Table.from_pylist(rows, schema), folder / "records.parquet")
-    return bronze.with_identity(lake.spark.read.parquet(str(folder / "records.parquet")))
+    return bronze.with_identity(lake, lake.engine.rows(pa.Table.from_pylist(rows, schema)))
 
 
 @pytest.mark.parametrize("rules", ["default", "lenient"])
 @pytest.mark.parametrize("entity", list(FORMATS))
 def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
-    entity: str, rules: str, make_lake: Callable[[str], Lake], tmp_path: Path
+    entity: str, rules: str, make_lake: Callable[[str], Lake]
 ) -> None:
     zone = "Europe/Berlin" if rules == "lenient" else "UTC"
     version = VERSIONS.get(entity, "") if rules == "lenient" else ""
@@ -165,18 +160,19 @@ def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
     setup = oracle.Setup({"src": feed}, {entity: severities}, CHANNELS, own={entity: own})
     records = landed(entity, "src", generated(entity, SEED + len(rules)))
 
-    table = ENTITIES[entity].table
-    frame = judged_frame(lake, "src", staged(lake, records, tmp_path)).persist()
-    valid = frame.where(F.size("reasons") == 0)
-    ranked = ranked_versions(valid.select(*table.keys, "record_id", "content_hash", *ORDER), table.keys)
-    place = F.when(F.col("place") == "greatest", "applied").otherwise(F.col("place"))
-    states = dict(
-        ranked.select("record_id", place.alias("state"))
-        .unionByName(frame.where(F.size("reasons") > 0).select("record_id", quarantine.state().alias("state")))
-        .collect()
-    )
-    judged = as_rows(frame.toArrow())
-    frame.unpersist()
+    table, engine = ENTITIES[entity].table, lake.engine
+    with engine.judged("src", staged(lake, records)) as frame:
+        decided = engine.sql(
+            winner.decisions(table),
+            judged=frame,
+            stored=engine.rows(engine_schema(table).empty_table()),
+            held=engine.rows(pa.table({"record_id": pa.array([], pa.string())})),
+            current_files=engine.rows(CURRENT_FILES.empty_table()),
+        )
+        rows = engine.fetch(engine.sql("SELECT record_id, action, discarded_by FROM d", d=decided)).to_pylist()
+        judged = as_rows(engine.fetch(frame))
+    states = {row["record_id"]: "discarded" if row["discarded_by"] else STATES[row["action"]] for row in rows}
+    assert len(states) == len(rows), "a record is in two states"
 
     expected = oracle.decide(records, setup)
     raws = {r.record_id: r.raw for r in records}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import shutil
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from saleslake.engine.interface import Name
 from tests.chaos.cases import POINTS
 from tests.chaos.harness import PARTITIONS, House, Outcome, Tables, as_process, compared, kill_and_finish, whole
 from tests.processes import Processes
@@ -22,16 +24,17 @@ from tools.kafka_broker import KafkaBroker
 class Matrix:
     """Cases of one input, each in a lakehouse of its own."""
 
-    def __init__(self, folder: Path, processes: Processes, seed: int, events: int, parts: int):
-        self.folder, self.seed, self.events, self.parts = folder, seed, events, parts
-        self.run = as_process(processes)
+    def __init__(self, folder: Path, processes: Processes, engine: Name, seed: int, events: int, parts: int):
+        self.folder, self.seed, self.events, self.parts = folder / engine, seed, events, parts
+        self.run = as_process(processes, engine)
         self.kafka: KafkaBroker | None = None
 
     def house(self, name: str, source: str) -> House:
         if source != "kafka" or self.kafka is None:
             return House(self.folder / name, source)
-        self.kafka.create_topic(name, PARTITIONS)
-        return House(self.folder / name, source, self.kafka.bootstrap, name)
+        topic = f"{self.folder.name}-{name}"
+        self.kafka.create_topic(topic, PARTITIONS)
+        return House(self.folder / name, source, self.kafka.bootstrap, topic)
 
     def whole(self, source: str) -> Tables:
         """The tables of runs nobody killed, one a part."""
@@ -57,6 +60,7 @@ class Matrix:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sources", default="files,batch,kafka", help="of files, batch, kafka; separated by commas")
+    parser.add_argument("--engines", default="embedded,spark", help="of embedded, spark; separated by commas")
     parser.add_argument("--points", default="", help="only points whose name contains this")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     parser.add_argument("--events", type=int, default=240, help="events a part")
@@ -68,18 +72,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         processes = Processes()
         stack.callback(processes.end)
-        matrix = Matrix(Path(folder), processes, args.seed, args.events, args.parts)
-        for source in args.sources.split(","):
-            if source == "kafka":
-                matrix.kafka = stack.enter_context(KafkaBroker(Path(folder) / "kafka"))
+        kafka = stack.enter_context(KafkaBroker(Path(folder) / "kafka")) if "kafka" in args.sources else None
+        for engine, source in itertools.product(args.engines.split(","), args.sources.split(",")):
+            matrix = Matrix(Path(folder), processes, engine, args.seed, args.events, args.parts)
+            matrix.kafka = kafka
             wanted = matrix.whole(source)
             for number, point in enumerate(p for p in POINTS[source] if args.points in p):
                 started = time.monotonic()
                 outcomes.append(matrix.case(number, source, point, wanted))
-                out.print(f"{source:6} {point:28} {outcomes[-1].word} ({time.monotonic() - started:.0f} s)")
-    table = Table("kill point", "source", "outcome", box=None)
+                outcomes[-1].engine = engine
+                spent = time.monotonic() - started
+                out.print(f"{engine:8} {source:6} {point:28} {outcomes[-1].word} ({spent:.0f} s)")
+    table = Table("kill point", "source", "engine", "outcome", box=None)
     for outcome in outcomes:
-        table.add_row(outcome.point, outcome.source, outcome.word)
+        table.add_row(outcome.point, outcome.source, outcome.engine, outcome.word)
     out.print(table)
     return 1 if any(outcome.problem or not outcome.killed for outcome in outcomes) else 0
 

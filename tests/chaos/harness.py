@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from saleslake import bronze
 from saleslake.config import PROJECT_ROOT, Settings
+from saleslake.engine.interface import Name
 from saleslake.entry import open_settings
 from saleslake.generate import generate
 from saleslake.gold import star
@@ -101,7 +102,7 @@ Run = Callable[[House, str], str]
 """The batch, or the stream to the end of what is there; killed at a point if one is named. Returns nothing, or KILLED, or what went wrong."""
 
 
-def as_process(processes: Processes) -> Run:
+def as_process(processes: Processes, engine: Name = "embedded") -> Run:
     """Each run a process of its own, and killed by SIGKILL."""
 
     def run(house: House, kill_at: str) -> str:
@@ -109,6 +110,7 @@ def as_process(processes: Processes) -> Run:
         if house.source != "batch":
             program = str(PROJECT_ROOT / "streaming" / "stream.py")
             command = ["python", program, "--config", str(house.config), "--once", "--source", house.source]
+        command += ["--engine", engine]
         try:
             done = processes.run(*command, timeout=PATIENCE_SECONDS, SALESLAKE_KILL_AT=kill_at)
         except AssertionError as e:
@@ -127,18 +129,20 @@ class _Events(StreamJob):
         self._watch([self._events(None)], spool)
 
 
-def on_session(spark: SparkSession) -> Run:
+def on_session(spark: SparkSession, engine: Name = "embedded") -> Run:
     """Each run in this process on a session that is there, and ended by an exception that nothing catches."""
 
     def run(house: House, kill_at: str) -> str:
-        batch = Batch(Lake(house.settings, spark))
+        lake = Lake(house.settings, spark, uses=engine)
         try:
             with raised_at(kill_at):
                 if house.source == "batch":
-                    return "; ".join(batch.run(Window()).failures)
-                _Events(batch, source=house.source, trigger="1 second", once=True).run()
+                    return "; ".join(Batch(lake).run(Window()).failures)
+                _Events(Batch(lake), source=house.source, trigger="1 second", once=True).run()
         except Killed:
             return KILLED
+        finally:
+            lake.close()
         return ""
 
     return run
@@ -155,6 +159,7 @@ class Outcome:
     point: str
     killed: bool = False
     problem: str = ""
+    engine: str = ""
 
     @property
     def word(self) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.chaos.cases import IN_PROCESS
+from saleslake.engine.interface import Name
+from tests.chaos.cases import IN_PROCESS, POINTS
 from tests.chaos.harness import (
     PARTITIONS,
     House,
@@ -97,10 +98,19 @@ def test_a_stream_of_files_that_dies_at_a_point_goes_on_as_if_it_had_not(
 
 
 @pytest.mark.parametrize("point", IN_PROCESS["batch"])
-def test_a_batch_that_dies_at_a_point_goes_on_as_if_it_had_not(
+def test_a_batch_on_spark_that_dies_at_a_point_goes_on_as_if_it_had_not(
     batch: Case, spark: SparkSession, tmp_path: Path, point: str
 ) -> None:
-    the_tables_are_the_same(batch, tmp_path / "house", point, on_session(spark), on_session(spark))
+    run = on_session(spark, "spark")
+    the_tables_are_the_same(batch, tmp_path / "house", point, run, run)
+
+
+@pytest.mark.parametrize("point", POINTS["batch"])
+def test_a_batch_without_a_jvm_killed_by_the_system_at_a_point_goes_on_as_if_it_had_not(
+    batch: Case, processes: Processes, tmp_path: Path, point: str
+) -> None:
+    run = as_process(processes)
+    the_tables_are_the_same(batch, tmp_path / "house", point, run, run)
 
 
 @pytest.mark.parametrize("point", IN_PROCESS["kafka"])
@@ -126,19 +136,20 @@ def test_a_stream_of_messages_killed_by_the_system_goes_on_as_if_it_had_not(
     the_tables_are_the_same(kafka, tmp_path / "house", "before_commit_log:1", as_process(processes), on_session(spark))
 
 
+@pytest.mark.parametrize("engine", ["embedded", "spark"])
 def test_a_batch_killed_by_the_system_in_the_midst_of_a_write_goes_on_as_if_it_had_not(
-    batch: Case, spark: SparkSession, processes: Processes, tmp_path: Path
+    batch: Case, spark: SparkSession, processes: Processes, tmp_path: Path, engine: Name
 ) -> None:
-    """Not at a point of ours: as soon as a new file lies in silver, whether or not it is committed."""
+    """Not at a point of ours: as soon as a new file lies in silver, whether or not it is committed. The other engine goes on."""
     house = batch.copied(tmp_path / "house")
     silver = house.folder / "data" / "tables" / "silver" / "orders"
     before = set(silver.glob("date=*/*.parquet"))
-    process = processes.start("saleslake", "run", "--config", str(house.config))
+    process = processes.start("saleslake", "run", "--config", str(house.config), "--engine", engine)
     wait(lambda: process.poll() is not None or set(silver.glob("date=*/*.parquet")) != before)
     assert process.poll() is None, process.communicate()
     kill(process)
     assert process.returncode == -signal.SIGKILL
-    assert on_session(spark)(house, "") == ""
+    assert on_session(spark, "spark" if engine == "embedded" else "embedded")(house, "") == ""
     assert compared(house, batch.tables, parts=2) == ""
 
 
@@ -146,4 +157,4 @@ def wait(until: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end, f"not so after {seconds:g} s"
-        time.sleep(0.05)
+        time.sleep(0.005)

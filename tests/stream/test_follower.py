@@ -20,8 +20,7 @@ FACT = "select count(*) from gold.fact_sales"
 
 def _land(lake: Lake, name: str, *events: str) -> None:
     put(lake.settings.root / "events", name, *events)
-    landed = Intake(lake).land_files([lake.settings.root / "events" / name])
-    landed.release()
+    Intake(lake).land_files([lake.settings.root / "events" / name])
     for source in ("events_orders", "events_transactions"):
         step.catch_up(lake, source)
 

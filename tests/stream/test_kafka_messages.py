@@ -38,7 +38,7 @@ def _messages(lake: Lake, *messages: tuple[bytes | None, bytes | None]) -> DataF
 
 def _land(lake: Lake, *messages: tuple[bytes | None, bytes | None]) -> None:
     """To bronze, silver and quarantine."""
-    Intake(lake).land_messages(_messages(lake, *messages)).release()
+    Intake(lake).land_messages(_messages(lake, *messages))
     for name in lake.settings.sources:
         step.catch_up(lake, name)
 
@@ -59,7 +59,7 @@ def test_a_message_without_a_value_is_one_quarantined_record_and_costs_no_neighb
 def test_a_lakehouse_that_a_former_version_got_stuck_in_goes_on(make_stream_lake: Callable[[str], Lake]) -> None:
     """It landed such a message with no text and no hash, and silver could not take it, at no run."""
     lake = make_stream_lake(CONFIG)
-    Intake(lake).land_messages(_messages(lake, (b"A1", None), (None, order("O1").encode()))).release()
+    Intake(lake).land_messages(_messages(lake, (b"A1", None), (None, order("O1").encode())))
     table = bronze.table_of(bronze.EVENTS)
     kept = lake.read(table).where("kind = 'record'")
     nothing = F.col("ordinal") == 0

@@ -230,7 +230,7 @@ def test_a_lakehouse_of_a_former_version_goes_on_where_it_stood_and_keeps_its_id
     at = datetime(2024, 5, 2, tzinfo=UTC)
     schema = "topic string, partition int, offset long, landed_at timestamp, key binary, value binary"
     first = [("former", 0, n, at, None, bytearray(order(f"A{n}").encode())) for n in range(3)]
-    Intake(lake).land_messages(lake.spark.createDataFrame(first, schema)).release()
+    Intake(lake).land_messages(lake.spark.createDataFrame(first, schema))
     ids = "select record_id from bronze.events where kind = 'record' order by ordinal"
     old = [("kafka/former/0#0",), ("kafka/former/0#1",), ("kafka/former/0#2",)]
     assert rows(lake, ids) == old

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakSet
 
 import pyarrow as pa
 import structlog
@@ -47,6 +48,7 @@ class Spark:
 
     def __init__(self, lake: Lake):
         self.lake = lake
+        self._kept: WeakSet[DataFrame] = WeakSet()
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -74,21 +76,25 @@ class Spark:
 
     @contextmanager
     def kept(self, frame: DataFrame) -> Iterator[DataFrame]:
-        if frame.is_cached:
+        if frame in self._kept:
             yield frame
             return
-        kept = frame.persist()
-        try:
-            yield kept
-        finally:
-            kept.unpersist()
+        # Not `persist`: its plan would be part of every plan made of it, analysed anew each time, and gold's tables are made of
+        # one another. What nobody refers to any more, Spark's cleaner removes.
+        kept = frame.localCheckpoint()
+        self._kept.add(kept)
+        yield kept
 
     @contextmanager
     def judged(self, source: str, rows: DataFrame) -> Iterator[DataFrame]:
         from saleslake.silver.judge.batches import judged
 
-        with self.kept(judged(rows.where(F.col("kind") == "record"), source, self.lake.settings)) as frame:
+        # Its plan is short, and by columns it takes less room.
+        frame = judged(rows.where(F.col("kind") == "record"), source, self.lake.settings).persist()
+        try:
             yield frame
+        finally:
+            frame.unpersist()
 
     def fetch(self, frame: DataFrame) -> pa.Table:
         return frame.toArrow()
