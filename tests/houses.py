@@ -99,13 +99,13 @@ class House:
     # --- what is done to it ------------------------------------------------------------------------
 
     def do(self, run: Run, engine: Name | None = None) -> None:
-        """One run over its files. One that died has landed them, or the next one will."""
+        """One run over its files, on its engine unless told otherwise. One that died has landed them, or the next one will."""
         write(self.root, run)
         for path, content in run.files.items():
             if self._latest.get(path) != content:
                 self._latest[path] = content
                 self.landed.update(_lines(path, content))
-        with self.lake(engine) as lake:
+        with self.lake(engine or run.engine) as lake:
             try:
                 with dying_at(run.dies_at) if run.dies_at else ExitStack():
                     self._steps(lake, run.step)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from saleslake import publish
 from saleslake.accounting import verify
+from saleslake.engine.interface import Overtaken
+from saleslake.engine.spark import Spark
 from saleslake.errors import SaleslakeError
 from saleslake.ingest.land import land
 from saleslake.ingest.window import Window
@@ -33,19 +34,21 @@ path = "b"
 """
 
 
-def _two_writers(make_lake: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch, retries: int) -> tuple[Lake, int]:
+def _two_writers(
+    make_spark_lake: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch, retries: int
+) -> tuple[Lake, int]:
     """Both have looked up the stored rows before either merges, and merge at once. Returns how many merges were lost.
 
     Lost, not tried: a loser whose records the winner's supersede has nothing left to merge.
     """
-    lakes = [make_lake(CONFIG.format(retries=retries)) for _ in range(2)]
+    lakes = [make_spark_lake(CONFIG.format(retries=retries)) for _ in range(2)]
     root = lakes[0].settings.root
     for day, name in enumerate("ab", 1):
         moved = [order(f"O{n}", f"2024-05-0{day}T10:00:00Z", updated_at=f"2024-05-0{day}T10:00:00Z") for n in range(5)]
         put(root / name, "1.jsonl", *moved, "broken")
     for name in "ab":
         land(lakes[0], name, Window())
-    both, first, merge = threading.Barrier(2), [True, True], publish._merge
+    both, first, upsert = threading.Barrier(2), [True, True], Spark.upsert
     lost: list[Exception] = []
 
     def together(*arguments: Any) -> None:
@@ -53,20 +56,20 @@ def _two_writers(make_lake: Callable[[str], Lake], monkeypatch: pytest.MonkeyPat
             first.pop()
             both.wait(timeout=60)
         try:
-            merge(*arguments)
-        except publish._CONFLICTS as e:
+            upsert(*arguments)
+        except Overtaken as e:
             lost.append(e)
             raise
 
-    monkeypatch.setattr(publish, "_merge", together)
+    monkeypatch.setattr(Spark, "upsert", together)
     side_by_side([lambda: step.catch_up(lakes[0], "a"), lambda: step.catch_up(lakes[1], "b")])
     return lakes[0], len(lost)
 
 
 def test_the_loser_reads_and_merges_again_and_a_key_stands_once(
-    make_lake: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch
+    make_spark_lake: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lake, lost = _two_writers(make_lake, monkeypatch, retries=8)
+    lake, lost = _two_writers(make_spark_lake, monkeypatch, retries=8)
     assert lost, "no conflict, so nothing was tried"
     found = rows(lake, "select count(*), count(distinct order_id), cast(min(date) as text) from silver.orders")
     assert found == [(5, 5, "2024-05-02")]
@@ -76,9 +79,9 @@ def test_the_loser_reads_and_merges_again_and_a_key_stands_once(
 
 
 def test_attempts_are_bounded_and_the_error_names_the_table(
-    make_lake: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch
+    make_spark_lake: Callable[[str], Lake], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(
         SaleslakeError, match=r"silver\.orders: other writers were quicker 1 times.*run\.conflict_retries"
     ):
-        _two_writers(make_lake, monkeypatch, retries=0)
+        _two_writers(make_spark_lake, monkeypatch, retries=0)

@@ -127,7 +127,7 @@ def test_the_first_command_says_what_became_of_the_sample(sample: Sample) -> Non
     said = (sample.folder / "said.txt").read_text()
     for source, counts in json.loads((SAMPLE / "expected.json").read_text()).items():
         assert f"{counts['landed']:,}" in said, source
-    assert "checks: 26 of 26 passed" in said
+    assert "checks: 27 of 27 passed" in said
 
 
 def test_an_empty_lakehouse_is_told_in_one_line(tmp_path: Path) -> None:

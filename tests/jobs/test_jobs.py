@@ -43,7 +43,9 @@ def job(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def call(name: str, lake: Lake, *arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = importlib.import_module(name).main(["--config", str(lake.settings.config_file), *arguments])
+        code = importlib.import_module(name).main(
+            ["--config", str(lake.settings.config_file), "--engine", "embedded", *arguments]
+        )
         return (code, *capsys.readouterr())
 
     return call
@@ -73,9 +75,12 @@ def test_files_and_an_api_go_through_every_job_to_what_is_served(
     assert rows(lake, "select count(*) from silver.quarantine") == [(1,)]
     code, out, err = job("verify", lake)
     assert (code, err) == (0, "")
-    assert out.splitlines()[-2:] == [
-        "gold: 9 of 9 tables equal what silver says", "every landed record is accounted for",
-    ]  # fmt: skip
+    said_last = out.splitlines()[-3:]
+    assert (said_last[0], said_last[2]) == (
+        "gold: 9 of 9 tables equal what silver says",
+        "every landed record is accounted for",
+    )
+    assert said_last[1].startswith("written by the embedded engine; proved by the embedded engine in ")  # fmt: skip
     code, out, err = job("publish_serving", lake, "--to", "duckdb")
     assert (code, err) == (0, "")
     assert out.startswith("duckdb: ")
