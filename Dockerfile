@@ -35,12 +35,15 @@ RUN python3 -m venv /opt/saleslake \
     && pip install --quiet --no-build-isolation --require-hashes --requirement requirements.lock
 COPY . .
 # The wheel carries conf/, sql/, sample_data/, jobs/ and streaming/; `saleslake.install` lays them out in SALESLAKE_HOME,
-# fetches the JARs (Hadoop's S3A with them) and archives Spark's classes, by a small run, for quick starts. It also notes the memory of the
-# machine that builds for spark-submit, which is not the machine that runs.
+# fetches the JARs (Hadoop's S3A with them). It also notes the memory of the machine that builds for spark-submit, which is not the machine
+# that runs. The first run archives Spark's classes as its JVM ends, for quick starts, and the next `saleslake.install` takes that up.
 RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheel . \
     && pip install --quiet --no-deps /wheel/*.whl \
     && python3 -m saleslake.install \
     && SALESLAKE_HOME=/src python3 -m saleslake.s3_install \
+    && saleslake run --demo \
+    && while ls -l /proc/[0-9]*/exe 2>/dev/null | grep --quiet java; do sleep 1; done \
+    && python3 -m saleslake.install \
     && sed --in-place '/^spark.driver.memory/d' /opt/saleslake/lib/python3*/site-packages/pyspark/conf/spark-defaults.conf \
     && rm -rf /app/data \
     && pip uninstall --quiet --yes wheel setuptools pip

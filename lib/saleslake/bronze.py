@@ -180,7 +180,7 @@ class Staging:
         self.close()
         names = ("records", "control") if with_control else ("records",)
         paths = [self.folder / f"{name}.parquet" for name in names]
-        return lake.engine.parquet([str(path) for path in paths if path.exists()], self._SCHEMA)
+        return lake.landing_engine.parquet([str(path) for path in paths if path.exists()], self._SCHEMA)
 
     def _control(self, control: Control, source: str, run_id: str) -> pa.Table:
         one = pa.RecordBatch.from_pydict({"ordinal": [0], "raw": [control.json()], "header": [None], "defect": [None]})
@@ -218,13 +218,13 @@ def append(lake: Lake, source: str, staging: Staging) -> None:
     """One commit with everything staged. The caller holds the source's landing lock."""
     rows = with_identity(lake, staging.frame(lake, with_control=True))
     kill_points.reached("before_bronze")
-    lake.engine.append(table_of(source), rows)
+    lake.landing_engine.append(table_of(source), rows)
     kill_points.reached("after_bronze")
 
 
 def with_identity(lake: Lake, staged: Frame) -> Frame:
     """Adds record_id, content_hash and landed_date. Grain unchanged. Columns: those of bronze, but for the stream's clock."""
-    return lake.engine.sql(
+    return lake.landing_engine.sql(
         """SELECT kind, CONCAT(unit, '#', CAST(ordinal AS STRING)) AS record_id, raw, header,
             content_hash(raw, header) AS content_hash, source, file, ordinal, landed_at, run_id, defect,
             CAST(landed_at AS DATE) AS landed_date

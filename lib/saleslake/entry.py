@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from saleslake import config, logs, misread, runlog
+from saleslake import class_archive, config, logs, misread, runlog
 from saleslake.alerts.message import Alert, Run
 from saleslake.alerts.tell import tell, tell_now, warn_if_silent
 from saleslake.config import Settings
@@ -104,6 +104,8 @@ def run_job(
         error = e
     finally:
         lake.close()
+    if error is not None:
+        class_archive.forget()
     batch.summary.ended_early = error is not None
     ended = datetime.now(UTC)
     seconds = (ended - started).total_seconds()

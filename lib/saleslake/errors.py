@@ -38,6 +38,11 @@ class Interrupted(SaleslakeError):
     """A person ended the run by Ctrl-C."""
 
 
+def was_cancelled(error: BaseException) -> bool:
+    """Whether Spark ended the work because a person ended the run: Ctrl-C cancels all of its jobs. It is nobody's fault then."""
+    return "SPARK_JOB_CANCELLED" in str(error) or "cancelled as part of cancellation of all jobs" in str(error)
+
+
 def fail(error: BaseException, verbose: bool) -> int:
     """Print the one line that says what went wrong (and with `verbose` where). Returns the exit code."""
     if verbose:

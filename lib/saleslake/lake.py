@@ -70,8 +70,16 @@ class Lake:
 
     @property
     def engine(self) -> Engine:
-        """What computes and writes."""
-        name: Name = self.uses or ("embedded" if self.session is None else "spark")
+        """What computes and writes silver and gold."""
+        return self._engine(self.uses or ("embedded" if self.session is None else "spark"))
+
+    @property
+    def landing_engine(self) -> Engine:
+        """What brings bytes to bronze: on a local disk no run needs Spark for that, whichever engine it has."""
+        by_spark = self.settings.is_on_objects or self.settings.silver_writers == "conflict"
+        return self.engine if by_spark else self._engine("embedded")
+
+    def _engine(self, name: Name) -> Engine:
         if name not in self._engines:
             # Spark takes most of a second to import, and DuckDB a tenth.
             if name == "spark":

@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 
 from saleslake import bronze, checks, heal, kill_points, misread
-from saleslake.errors import ConfigError, LockTimeout, TableError
+from saleslake.errors import ConfigError, LockTimeout, TableError, was_cancelled
 from saleslake.fingerprint import rules_fingerprint
 from saleslake.gold import refresh, star
 from saleslake.gold.sync import Written
@@ -221,6 +221,8 @@ class Batch:
         except Exception as e:
             if isinstance(e, LockTimeout) and f"landing-{name}" not in str(e):
                 raise  # what all sources need is held: no other would fare better
+            if was_cancelled(e):
+                raise
             structlog.get_logger().info("source_trouble", source=name, exc_info=True)
             self._trouble(name, step.trouble(name, e))
 

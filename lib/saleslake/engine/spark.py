@@ -81,7 +81,7 @@ class Spark:
             return
         # Not `persist`: its plan would be part of every plan made of it, analysed anew each time, and gold's tables are made of
         # one another. What nobody refers to any more, Spark's cleaner removes.
-        kept = frame.localCheckpoint()
+        kept = frame.localCheckpoint(eager=False)
         self._kept.add(kept)
         yield kept
 

@@ -26,7 +26,7 @@ _TIMES = ("version_time", "landed_at")
 def judge(lake: Lake, source: str, stage: bronze.Staging) -> pa.Table:
     """Judge the staged records of all pages of a window. Grain: record. Columns: keys, unit, content_hash, ORDER (times in µs), valid."""
     entity = ENTITIES[lake.settings.sources[source].entity]
-    engine = lake.engine
+    engine = lake.landing_engine
     times = {name: f"micros({name}) AS {name}" for name in _TIMES}
     columns = [times.get(name, name) for name in dict.fromkeys((*entity.table.keys, "content_hash", *ORDER))]
     with engine.judged(source, bronze.with_identity(lake, stage.frame(lake))) as judged:

@@ -255,7 +255,8 @@ class Intake:
         rows = rows.append_column("stream_time", pa.repeat(clock, rows.num_rows))
         kill_points.reached("before_bronze")
         landed.before = self.lake.pin(self.table)
-        self.lake.engine.append(self.table, self.lake.engine.rows(rows))
+        engine = self.lake.landing_engine
+        engine.append(self.table, engine.rows(rows))
         landed.after = self.lake.pin(self.table)
         kill_points.reached("after_bronze")
         self._remember(entries)
