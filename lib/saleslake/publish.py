@@ -126,7 +126,7 @@ def _publish(lake: Lake, entity: Entity, judged: Frame, current_files: Frame | N
         current_files=_no_files(engine) if current_files is None else current_files,
     )
     with engine.kept(decided) as decided:
-        return _write(lake, entity, judged, decided, is_empty=lake.snapshot(table).count() == 0)
+        return _write(lake, entity, judged, decided)
 
 
 def _no_files(engine: Engine) -> Frame:
@@ -178,7 +178,7 @@ def replace(lake: Lake, entity: Entity, judged: Frame | None, current_files: Fra
         engine.overwrite(table, None)
         rejected = any(row["action"] == "quarantined" for row in counts)
         engine.overwrite(quarantine.TABLE, _rejected(engine, entity, judged, decided) if rejected else None, part)
-        return _write(lake, entity, judged, decided, is_empty=True, counts=counts, is_rejected_written=True)
+        return _write(lake, entity, judged, decided, counts, is_rejected_written=True)
 
 
 def engine_schema(table: Table) -> pa.Schema:
@@ -196,11 +196,10 @@ def _write(
     entity: Entity,
     judged: Frame,
     decided: Frame,
-    is_empty: bool,
     counts: Counts | None = None,
     is_rejected_written: bool = False,
 ) -> Outcome:
-    """Write what was decided, if anything of it is news. `is_empty`: the table holds nothing."""
+    """Write what was decided, if anything of it is news."""
     engine, table = lake.engine, entity.table
     counts = _counts(engine, decided) if counts is None else counts
     outcome, of_action = _outcome(counts), _by_action(counts)
@@ -215,7 +214,7 @@ def _write(
         gone = f"SELECT {', '.join(table.keys)} FROM decided WHERE action = 'delete'"
         deletes = engine.sql(gone, decided=decided) if of_action["delete"] else None
         engine.upsert(table, rows, deletes, outcome.dates if table.partition_by else None, winner.is_newer("s", "t"))
-    elif written and (is_empty or lake.settings.silver_writers == "lock"):
+    elif written and lake.settings.silver_writers == "lock":
         engine.append(table, rows)
     elif written:
         engine.upsert(table, rows, None, None, winner.is_newer("s", "t"))

@@ -127,10 +127,13 @@ def test_records_are_identified_alike_in_memory_and_on_either_engine(
     )
     pq.write_table(staged, tmp_path / "records.parquet")
     in_memory = bronze.identified(staged)
-    for session in (None, spark):
-        lake = Lake(make_settings(""), session)
-        frame = lake.engine.parquet([str(tmp_path / "records.parquet")], bronze.Staging._SCHEMA)
-        computed = lake.engine.fetch(bronze.with_identity(lake, frame)).to_pylist()
+    source = '[sources.users]\nentity = "users"\nformat = "csv"\npath = "u.csv"\n'
+    # Where writers take no turns, Spark lands as well.
+    for session, run in ((None, ""), (spark, '[run]\nsilver_writers = "conflict"\n')):
+        lake = Lake(make_settings(run + source), session)
+        engine = lake.landing_engine
+        frame = engine.parquet([str(tmp_path / "records.parquet")], bronze.Staging._SCHEMA)
+        computed = engine.fetch(bronze.with_identity(lake, frame)).to_pylist()
         assert_same("identity", in_memory.select(list(computed[0])).to_pylist(), computed)
 
 

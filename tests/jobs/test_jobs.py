@@ -117,7 +117,7 @@ def test_check_and_verify_fail_on_a_table_somebody_wrote_to_and_gold_mends_it(st
     assert re.fullmatch(r"error: 1 of \d+ checks failed: revenue_equals_fact; saleslake check tells more\n", err)
     code, out, err = job("verify", streamed)
     assert code == 1
-    assert "gold.product_revenue is not what silver says: upsert" in out
+    assert "gold.product_revenue is not what silver says: insert" in out
     assert err == "error: the proof does not hold; what is missing is said above\n"
     code, out, err = job("gold", streamed)
     assert code == 0, err
