@@ -22,8 +22,8 @@ from saleslake.gold import refresh, star
 from saleslake.ingest.window import Window
 from saleslake.lake import Lake
 from saleslake.pipeline import Batch
-from saleslake.publish import CURRENT_FILES, engine_schema
-from saleslake.silver import quarantine, step, winner
+from saleslake.publish import decisions
+from saleslake.silver import quarantine, step
 from saleslake.silver.registry import ENTITIES
 from saleslake.stream.intake import Intake
 from saleslake.summary import Summary
@@ -207,15 +207,8 @@ class House:
                 if not there:
                     continue
                 frames = [stack.enter_context(engine.judged(s, bronze.rows(lake, s))) for s in there]
-                nothing = engine.rows(engine_schema(entity.table).empty_table())
                 files = step.current_files(lake, there)
-                decided = engine.sql(
-                    winner.decisions(entity.table),
-                    judged=union(engine, frames),
-                    stored=nothing,
-                    held=engine.sql("SELECT record_id FROM n", n=nothing),
-                    current_files=engine.rows(CURRENT_FILES.empty_table()) if files is None else files,
-                )
+                decided = decisions(engine, entity.table, union(engine, frames), files)
                 shown = "SELECT record_id, action, tag_count(discarded_by) > 0 AS is_discarded FROM d"
                 found += engine.fetch(engine.sql(shown, d=decided)).to_pylist()
         assert len({row["record_id"] for row in found}) == len(found), "a record is in more than one state"

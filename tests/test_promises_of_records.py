@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from saleslake import bronze
 from saleslake.engine.interface import Frame
 from saleslake.lake import Lake
-from saleslake.publish import CURRENT_FILES, engine_schema
-from saleslake.silver import winner
+from saleslake.publish import decisions
 from saleslake.silver.registry import ENTITIES
 from tests import histories, oracle
 from tests.comparing import CHANNELS, as_rows, assert_same
@@ -162,13 +161,7 @@ def test_every_record_of_hundreds_of_histories_ends_as_the_design_says(
 
     table, engine = ENTITIES[entity].table, lake.engine
     with engine.judged("src", staged(lake, records)) as frame:
-        decided = engine.sql(
-            winner.decisions(table),
-            judged=frame,
-            stored=engine.rows(engine_schema(table).empty_table()),
-            held=engine.rows(pa.table({"record_id": pa.array([], pa.string())})),
-            current_files=engine.rows(CURRENT_FILES.empty_table()),
-        )
+        decided = decisions(engine, table, frame, None)
         rows = engine.fetch(engine.sql("SELECT record_id, action, discarded_by FROM d", d=decided)).to_pylist()
         judged = as_rows(engine.fetch(frame))
     states = {row["record_id"]: "discarded" if row["discarded_by"] else STATES[row["action"]] for row in rows}

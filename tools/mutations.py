@@ -70,8 +70,8 @@ MUTATIONS = (
     Mutation(
         "a rejected record is swallowed",
         f"{LIB}/silver/quarantine.py",
-        'F.size("reasons") > 0',
-        'F.size("reasons") > 1',
+        "tag_count(reasons) > 0",
+        "tag_count(reasons) > 1",
         "tests/silver/test_quarantine.py",
     ),
     Mutation(

@@ -13,8 +13,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
 from saleslake import bronze, windows
 from saleslake.engine.interface import Frame, union
 from saleslake.errors import first_line
@@ -23,8 +21,8 @@ from saleslake.gold import star
 from saleslake.gold.sync import differences
 from saleslake.lake import Lake
 from saleslake.not_landed import lost_offsets
-from saleslake.publish import CURRENT_FILES, engine_schema
-from saleslake.silver import quarantine, step, winner
+from saleslake.publish import decisions, reused_keys
+from saleslake.silver import quarantine, step
 from saleslake.silver.contract import Entity
 from saleslake.silver.registry import ENTITIES
 from saleslake.table import Table
@@ -146,28 +144,18 @@ def prove_entity(lake: Lake, entity: Entity) -> list[SourceProof]:
                 "silver": engine.read(table),
                 "held": engine.sql(f"SELECT * FROM q WHERE entity = '{entity.name}'", q=engine.read(quarantine.TABLE)),
             }
-            no_rows = engine.rows(_no_rows(table))
-            files = step.current_files(lake, frames)
-            decided = engine.sql(
-                winner.decisions(table),
-                judged=inputs["judged"],
-                stored=no_rows,
-                held=engine.sql("SELECT record_id FROM n", n=no_rows),
-                current_files=engine.rows(CURRENT_FILES.empty_table()) if files is None else files,
-            )
+            decided = decisions(engine, table, inputs["judged"], step.current_files(lake, frames))
             inputs["decided"] = stack.enter_context(engine.kept(decided))
             proofs = _read_off(engine.fetch(engine.sql(_findings(table, unread), **inputs)).to_pylist())
             if any(proof.superseded for proof in proofs):
-                _count_reused(lake, table, inputs["judged"], proofs)
+                reused = reused_keys(lake, table, inputs["judged"])
+                for proof in proofs:
+                    proof.reused_keys = reused.get(proof.source, 0)
     there = {proof.source for proof in proofs}
     for name, settings in lake.settings.sources.items():
         if settings.entity == entity.name and name not in there and name not in unread:
             proofs.append(SourceProof(name, never_landed=name not in frames or settings.is_stream))
     return sorted([*proofs, *unread.values()], key=lambda proof: proof.source)
-
-
-def _no_rows(table: Table) -> pa.Table:
-    return engine_schema(table).empty_table()
 
 
 def _judged(lake: Lake, entity: Entity, stack: ExitStack) -> tuple[dict[str, Frame], dict[str, SourceProof]]:
@@ -182,15 +170,6 @@ def _judged(lake: Lake, entity: Entity, stack: ExitStack) -> tuple[dict[str, Fra
         except Exception as e:
             unread[name] = SourceProof(name, wrong={f"cannot be judged: {first_line(e)}": []}, wrong_count=1)
     return frames, unread
-
-
-def _count_reused(lake: Lake, table: Table, judged: Frame, proofs: list[SourceProof]) -> None:
-    engine = lake.engine
-    rows = engine.fetch(engine.sql(winner.reused_keys(table), judged=judged)).to_pylist()
-    reused = {row["source"]: row["reused"] for row in rows}
-    for proof in proofs:
-        if lake.settings.sources[proof.source].key != "line":
-            proof.reused_keys = reused.get(proof.source, 0)
 
 
 def _findings(table: Table, unread: Iterable[str]) -> str:

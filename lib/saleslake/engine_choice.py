@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from deltalake.exceptions import DeltaError
 
 from saleslake import bronze
@@ -22,6 +23,7 @@ from saleslake.silver import step
 from saleslake.sources.paths import find
 
 if TYPE_CHECKING:
+    from saleslake.config import Settings
     from saleslake.lake import Lake
 
 WANTED = ("spark", "embedded", "auto")
@@ -99,15 +101,29 @@ def _folder(lake: Lake) -> Path:
 
 
 @contextmanager
-def on_engine(lake: Lake, wanted: str | None, app_name: str) -> Iterator[Choice]:
-    """The lake with its engine, for commands that are no run: chosen, a session started where it is Spark, and given back after."""
-    choice = choose(lake, wanted)
-    lake.uses = choice.name
-    if choice.name == "spark":
-        from saleslake.session import build_session
+def on_engine(
+    lake: Lake,
+    wanted: str | None,
+    app_name: str,
+    *,
+    with_session: bool = False,
+    conf: Callable[[Settings], dict[str, str]] = lambda _: {},
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[Choice]:
+    """The lake with its engine: chosen, a session started where it is Spark, and given back after.
 
-        lake.session = build_session(lake.settings, app_name, lake.run_id)
+    `with_session`: the work needs Spark itself, so there is a session whatever the engine, which is `auto` unless set. `conf` adds
+    settings of the session.
+    """
+    choice = choose(lake, wanted or ("auto" if with_session and lake.settings.run.engine is None else None))
+    lake.uses = choice.name
+    structlog.get_logger().info("engine_chosen", engine=choice.name, note=choice.note)
     try:
+        if choice.name == "spark" or with_session:
+            say("starting Spark")
+            from saleslake.session import build_session  # the embedded engine does without
+
+            lake.session = build_session(lake.settings, app_name, lake.run_id, conf(lake.settings))
         with attempted(lake, wanted):
             yield choice
     finally:

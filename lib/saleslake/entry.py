@@ -15,7 +15,7 @@ from saleslake import class_archive, config, logs, misread, runlog
 from saleslake.alerts.message import Alert, Run
 from saleslake.alerts.tell import tell, tell_now, warn_if_silent
 from saleslake.config import Settings
-from saleslake.engine_choice import WANTED, attempted, choose
+from saleslake.engine_choice import WANTED, on_engine
 from saleslake.errors import EXIT_OK, ConfigError, Interrupted, SaleslakeError, first_line
 from saleslake.errors import fail as fail
 from saleslake.gold import catalogue
@@ -76,8 +76,7 @@ def run_job(
         tell(settings, command, lake.run_id, started, None, e)
         return code
     logs.configure(lake.work("logs"), lake.run_id, quiet=quiet, verbose=verbose)
-    log = structlog.get_logger()
-    log.info("run_started", command=command, config=str(settings.config_file))
+    structlog.get_logger().info("run_started", command=command, config=str(settings.config_file))
     warn_if_silent(settings)
     lineage = Emitter(lake, command)
     lineage.started(started)
@@ -85,25 +84,16 @@ def run_job(
     batch.on_progress = while_running(lake, command, started, lineage)
     error: BaseException | None = None
     try:
-        choice = choose(lake, engine or ("auto" if with_session and settings.run.engine is None else None))
-        lake.uses = batch.summary.engine = choice.name
-        log.info("engine_chosen", engine=choice.name, note=choice.note)
-        if choice.note and not with_session:
-            batch.summary.notes.append(choice.note)
-        if choice.name == "spark" or with_session:
-            say("starting Spark")
-            from saleslake.session import build_session  # the embedded engine does without
-
-            lake.session = build_session(settings, f"saleslake {command}", lake.run_id, conf(settings))
-        with attempted(lake, engine):
+        with on_engine(lake, engine, f"saleslake {command}", with_session=with_session, conf=conf, say=say) as choice:
+            if choice.note and not with_session:
+                batch.summary.notes.append(choice.note)
             work(batch)
         raise_failures(batch.summary)
     except KeyboardInterrupt:
         error = Interrupted("interrupted: what was written stays and is sound; run again to go on")
     except Exception as e:
         error = e
-    finally:
-        lake.close()
+    batch.summary.engine = lake.uses or ""
     if error is not None:
         class_archive.forget()
     batch.summary.ended_early = error is not None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -199,17 +199,16 @@ class Lake:
         """The table's log as delta-rs reads it: version, id, files, number of rows."""
         return self.open_table(self.path(table), version)
 
-    def rows(self, table: Table, version: int | None = None, dates: Iterable[date] | None = None) -> Dataset:
-        """The table's rows for DuckDB and Arrow, in the version or now; of the partitions of `dates`, or of all."""
-        return self.rows_at(self.path(table), version, dates)
+    def rows(self, table: Table, version: int | None = None) -> Dataset:
+        """The table's rows for DuckDB and Arrow, in the version or now."""
+        return self.rows_at(self.path(table), version)
 
-    def rows_at(self, path: str, version: int | None = None, dates: Iterable[date] | None = None) -> Dataset:
+    def rows_at(self, path: str, version: int | None = None) -> Dataset:
         """The same of the table at `path`."""
         # By Arrow's own file system where there is one: delta-rs' calls Python for each read, and a process that ends
         # while one of Arrow's threads still holds such a buffer is aborted.
         files = None if self.settings.is_on_objects else SubTreeFileSystem(path, LocalFileSystem())
-        only = None if dates is None else [("date", "in", [day.isoformat() for day in sorted(dates)])]
-        return self.open_table(path, version).to_pyarrow_dataset(filesystem=files, file_pruning_predicate=only)
+        return self.open_table(path, version).to_pyarrow_dataset(filesystem=files)
 
     def pin(self, table: Table) -> tuple[str, int] | None:
         """(table id, version) now, or None if there is no such table."""

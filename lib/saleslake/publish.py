@@ -118,19 +118,37 @@ def _publish(lake: Lake, entity: Entity, judged: Frame, current_files: Frame | N
     engine, table = lake.engine, entity.table
     for stored in (table, quarantine.TABLE):
         lake.create(stored)
-    decided = engine.sql(
-        winner.decisions(table),
-        judged=judged,
-        stored=engine.read(table),
-        held=engine.sql("SELECT record_id FROM q", q=engine.read(quarantine.TABLE)),
-        current_files=_no_files(engine) if current_files is None else current_files,
-    )
+    held = engine.sql("SELECT record_id FROM q", q=engine.read(quarantine.TABLE))
+    decided = decisions(engine, table, judged, current_files, stored=engine.read(table), held=held)
     with engine.kept(decided) as decided:
         return _write(lake, entity, judged, decided)
 
 
-def _no_files(engine: Engine) -> Frame:
-    return engine.rows(CURRENT_FILES.empty_table())
+def decisions(
+    engine: Engine,
+    table: Table,
+    judged: Frame,
+    current_files: Frame | None,
+    *,
+    stored: Frame | None = None,
+    held: Frame | None = None,
+) -> Frame:
+    """`winner.decisions` of judged records. Without `stored` and `held` (record_id): as if silver, and quarantine, held nothing."""
+    nothing = table.arrow_schema.empty_table()
+    return engine.sql(
+        winner.decisions(table),
+        judged=judged,
+        stored=engine.rows(nothing) if stored is None else stored,
+        held=engine.rows(nothing.select(["record_id"])) if held is None else held,
+        current_files=engine.rows(CURRENT_FILES.empty_table()) if current_files is None else current_files,
+    )
+
+
+def reused_keys(lake: Lake, table: Table, judged: Frame) -> dict[str, int]:
+    """`winner.reused_keys` by source. Lines of a source keyed by line have keys of their own."""
+    rows = lake.engine.fetch(lake.engine.sql(winner.reused_keys(table), judged=judged)).to_pylist()
+    by_line = {name for name, source in lake.settings.sources.items() if source.key == "line"}
+    return {row["source"]: row["reused"] for row in rows if row["source"] not in by_line}
 
 
 def _at_once(lake: Lake, entity: Entity, judged: Frame, current_files: Frame | None) -> Outcome:
@@ -165,13 +183,7 @@ def replace(lake: Lake, entity: Entity, judged: Frame | None, current_files: Fra
         engine.overwrite(table, None)
         engine.overwrite(quarantine.TABLE, None, part)
         return Outcome()
-    decided = engine.sql(
-        winner.decisions(table),
-        judged=judged,
-        stored=engine.rows(engine_schema(table).empty_table()),
-        held=engine.rows(pa.schema([("record_id", pa.string())]).empty_table()),
-        current_files=_no_files(engine) if current_files is None else current_files,
-    )
+    decided = decisions(engine, table, judged, current_files)
     # Records that cannot be judged are found out here, while the table still is what it was.
     with engine.kept(decided) as decided:
         counts = _counts(engine, decided)
@@ -179,13 +191,6 @@ def replace(lake: Lake, entity: Entity, judged: Frame | None, current_files: Fra
         rejected = any(row["action"] == "quarantined" for row in counts)
         engine.overwrite(quarantine.TABLE, _rejected(engine, entity, judged, decided) if rejected else None, part)
         return _write(lake, entity, judged, decided, counts, is_rejected_written=True)
-
-
-def engine_schema(table: Table) -> pa.Schema:
-    """The table's columns as Arrow has them."""
-    from pyspark.sql.pandas.types import to_arrow_schema
-
-    return to_arrow_schema(table.schema, timezone="UTC")
 
 
 # --- writing ---------------------------------------------------------------------------------------
@@ -219,9 +224,7 @@ def _write(
     elif written:
         engine.upsert(table, rows, None, None, winner.is_newer("s", "t"))
     if outcome.superseded:
-        found = engine.fetch(engine.sql(winner.reused_keys(table), judged=judged)).to_pylist()
-        by_line = {name for name, source in lake.settings.sources.items() if source.key == "line"}
-        outcome.reused_keys = sum(row["reused"] for row in found if row["source"] not in by_line)
+        outcome.reused_keys = sum(reused_keys(lake, table, judged).values())
     kill_points.reached("after_silver_write")
     return outcome
 
@@ -280,11 +283,10 @@ def _winners(engine: Engine, table: Table, judged: Frame, decided: Frame, winner
 
 def _rejected(engine: Engine, entity: Entity, judged: Frame, decided: Frame) -> Frame:
     """The rejected records that quarantine does not hold yet, as its rows."""
-    own = {"entity": f"'{entity.name}'", "first_seen": "j.landed_at"}
-    columns = ", ".join(f"{own.get(name, f'j.{name}')} AS {name}" for name in quarantine.TABLE.column_names)
-    return engine.sql(
-        f"""WITH picked AS (SELECT record_id FROM decided WHERE action = 'quarantined')
-        SELECT /*+ BROADCAST(p) */ {columns} FROM judged j SEMI JOIN picked p ON j.record_id = p.record_id""",
+    news = engine.sql(
+        """WITH picked AS (SELECT record_id FROM decided WHERE action = 'quarantined')
+        SELECT /*+ BROADCAST(p) */ j.* FROM judged j SEMI JOIN picked p ON j.record_id = p.record_id""",
         judged=judged,
         decided=decided,
     )
+    return engine.sql(quarantine.rejected_rows(entity.name), judged=news)

@@ -12,10 +12,12 @@ from datetime import date
 from functools import cached_property
 from typing import Literal
 
+import pyarrow as pa
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from saleslake.machine import cores
 
@@ -58,8 +60,6 @@ class Table:
     partition_by: tuple[str, ...] = ()
     constraints: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
-    whole: tuple[str, ...] = ()
-    """Key columns whose equal rows are one thing, as lines of one order are: readers see all of them change, or none."""
     statistics: tuple[str, ...] = ()
     """Columns beside the keys that files are pruned by."""
 
@@ -95,6 +95,11 @@ class Table:
     @property
     def schema(self) -> T.StructType:
         return T.StructType([T.StructField(c.name, c.type, c.nullable, {"comment": c.comment}) for c in self.columns])
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The same as Arrow has it."""
+        return to_arrow_schema(self.schema, timezone="UTC")
 
     @property
     def column_names(self) -> list[str]:

@@ -66,7 +66,6 @@ TABLE = Table(
         Column("record_id", STRING, "bronze record it comes from", nullable=False),
     ),
     partition_by=("date",),
-    whole=("source_system", "order_id"),
     constraints={
         "date_of_sale": "date = CAST(created_at AS DATE)",
         "priced_or_flagged": "line_amount IS NOT NULL OR array_contains(flags, 'unpriced')",

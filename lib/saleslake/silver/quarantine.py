@@ -6,11 +6,9 @@ or for a later version of their key. `silver.quarantine_status` (sql/duckdb/view
 
 from __future__ import annotations
 
-import pyarrow as pa
-from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
+from saleslake.engine.sql import on_spark
 from saleslake.table import LONG, NAMES, STRING, TIMESTAMP, Column, Table
 
 TABLE = Table(
@@ -49,19 +47,13 @@ TABLE = Table(
 )
 
 
-def state() -> SparkColumn:
-    """`discarded` or `quarantined`, of a row of quarantine or a judged row that was rejected."""
-    is_discarded = F.coalesce(F.size("discarded_by"), F.lit(0)) > 0
-    return F.when(is_discarded, F.lit("discarded")).otherwise(F.lit("quarantined"))
+def rejected_rows(entity: str) -> str:
+    """The SQL of an entity's rows here. Takes `judged`. Grain: one row a rejected record."""
+    own = {"entity": f"'{entity}'", "first_seen": "landed_at"}
+    columns = ", ".join(f"{own.get(name, name)} AS {name}" for name in TABLE.column_names)
+    return f"SELECT {columns} FROM judged WHERE tag_count(reasons) > 0"
 
 
 def rejected(judged: DataFrame, entity: str) -> DataFrame:
-    """Grain: one row a rejected record. Takes a judged frame of `entity`."""
-    bad = judged.where(F.size("reasons") > 0)
-    return bad.withColumns({"entity": F.lit(entity), "first_seen": F.col("landed_at")}).select(*TABLE.select())
-
-
-def rejected_rows(rejected: pa.Table, entity: str) -> pa.Table:
-    """The same for rejected records as Arrow rows."""
-    named = rejected.append_column("entity", pa.repeat(pa.scalar(entity), rejected.num_rows))
-    return named.append_column("first_seen", rejected.column("landed_at")).select(TABLE.column_names)
+    """The same as Spark's users know a transform."""
+    return on_spark(rejected_rows(entity), {"judged": judged}).select(*TABLE.select())
